@@ -1,0 +1,214 @@
+# Copyright (c) 2026, popcon.deploy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+
+"""C(docker compose) on one project: what it makes of the files, what it would do, and doing it.
+
+Compose's output is parsed in one place only, RV(parse_actions); its decisions (which container must be recreated) are never
+made again here, since its config hash can't be computed from outside: C(config --hash) of Compose 2.26 differs from the hash
+that C(up) stores for every service with an C(env_file).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+import typing as t
+
+from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError
+
+Json = t.Dict[str, t.Any]
+
+# Compose gives a variable of its process more weight than the env file, so it gets only what it needs to run.
+_PASSED_VARIABLES = ("PATH", "HOME", "DOCKER_CONFIG", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
+_PASSED_VARIABLES += tuple(name.lower() for name in _PASSED_VARIABLES if name.endswith("PROXY"))
+
+MOUNTS_LABEL = "popcon.deploy.mounts"
+
+_ACTION = re.compile(r"Container (?P<name>\S+)\s+(?P<action>Create|Created|Recreate|Recreated|Start|Started|Starting|Running)\s*$")
+
+_UNSET = re.compile(r'The \\?"(\w+)\\?" variable is not set')
+
+
+class ComposeError(Exception):
+    """Compose refused or failed; RV(output) is what it wrote to stderr and may quote settings: scrub it before it is shown."""
+
+    def __init__(self, command: str, output: str) -> None:
+        super().__init__(command)
+        self.command = command
+        self.output = output
+
+
+class Compose:
+    """One project: its name, its folder, the compose files and the env file that fill it.
+
+    :param project_dir: the folder that relative paths in the files start from.
+    :param files: absolute paths of the compose files, later ones over earlier ones.
+    :param env_file: absolute path of the file that C(${NAME}) is filled from.
+    """
+
+    def __init__(self, project: str, project_dir: str, files: t.Sequence[str], env_file: str) -> None:
+        self._base = ["docker", "compose", "--ansi", "never", "--project-name", project, "--project-directory", project_dir]
+        self._base += ["--env-file", env_file]
+        self._files = [argument for path in files for argument in ("--file", path)]
+
+    def model(self, placeholders: t.Mapping[str, str] | None = None) -> Json:
+        """The files as compose understands them, filled in; holds every value.
+
+        :param placeholders: values for variables that the env file doesn't have yet.
+        :raises DeployError: a variable that nothing fills. Compose itself would only warn, and start the app with a blank.
+        """
+        done = self._run(["config", "--format", "json"], extra_env=placeholders)
+        unset = sorted(set(_UNSET.findall(done.stderr)))
+        if unset:
+            raise DeployError(
+                f"The compose files use {', '.join(unset)}, which the settings don't have: add it to Parameter Store,"
+                " or give it a default in the compose file with ${NAME:-default}."
+            )
+        return t.cast(Json, json.loads(done.stdout))
+
+    def raw_model(self) -> Json:
+        """The files as compose understands them, with C(${NAME}) left as it stands."""
+        return t.cast(Json, json.loads(self._run(["config", "--format", "json", "--no-interpolate"]).stdout))
+
+    def pull(self, override: Json, services: t.Iterable[str]) -> None:
+        """Pull the images of some services, all at once."""
+        self._run(["pull", "--quiet", *services], override)
+
+    def up(self, override: Json, wait_seconds: int) -> None:
+        """Create, recreate and start what the files ask for, remove what they no longer name; nothing is pulled or built.
+
+        :param wait_seconds: how long a dependency may take to become healthy, and a container to stop.
+        """
+        arguments = ["up", "--detach", "--no-build", "--pull", "never", "--remove-orphans", "--quiet-pull"]
+        self._run(arguments, override, timeout=wait_seconds)
+
+    def planned(self, override: Json, services: t.Sequence[str], placeholders: t.Mapping[str, str]) -> dict[str, str]:
+        """What C(up) would do to the containers of these services now, by container name; see RV(parse_actions)."""
+        arguments = ["--dry-run", "up", "--detach", "--no-build", "--no-deps", "--pull", "never", *services]
+        return parse_actions(self._run(arguments, override, extra_env=placeholders).stderr)
+
+    def _run(
+        self,
+        arguments: t.Sequence[str],
+        override: Json | None = None,
+        *,
+        extra_env: t.Mapping[str, str] | None = None,
+        timeout: float | None = None,
+    ) -> subprocess.CompletedProcess[str]:
+        command = [*self._base, *self._files, *(["--file", "-"] if override else []), *arguments]
+        env = {name: os.environ[name] for name in _PASSED_VARIABLES if name in os.environ}
+        try:
+            done = subprocess.run(
+                command,
+                input=json.dumps(override) if override else "",
+                env={**env, **(extra_env or {})},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                timeout=timeout,
+                check=False,
+            )
+        except FileNotFoundError:
+            raise DeployError("The docker command is not installed on this host: run the role popcon.deploy.docker first.") from None
+        except subprocess.TimeoutExpired as exc:
+            raise ComposeError(arguments[0], f"it did not end within {exc.timeout:.0f} s") from None
+        if done.returncode != 0:
+            raise ComposeError(arguments[0], done.stderr)
+        return done
+
+
+def parse_actions(output: str) -> dict[str, str]:
+    """What compose says it does, as V(create), V(recreate), V(start) or V(keep) by container name.
+
+    Read from its lines C(Container NAME Action), the same from Compose 2.20 to 5.6, with or without the mark of a dry run.
+    A recreated container is started under a temporary name of 12 hex digits in front of its own, which is left out.
+    """
+    order = ["keep", "start", "create", "recreate"]
+    meaning = {"Running": "keep", "Start": "start", "Starting": "start", "Started": "start"}
+    meaning.update({"Create": "create", "Created": "create", "Recreate": "recreate", "Recreated": "recreate"})
+    actions: dict[str, str] = {}
+    for line in output.splitlines():
+        match = _ACTION.search(line)
+        if not match:
+            continue
+        name = re.sub(r"^[0-9a-f]{12}_", "", match["name"])
+        action = meaning[match["action"]]
+        if name not in actions or order.index(action) > order.index(actions[name]):
+            actions[name] = action
+    return actions
+
+
+def services_using(raw_model: Json, keys: t.Collection[str], env_file: str) -> dict[str, list[str]]:
+    """Which services depend on which of the keys: by C(${KEY}) somewhere in them, or by taking the whole env file.
+
+    :param raw_model: as RV(Compose.raw_model) gives it.
+    :returns: sorted key names by service name; services that use none are left out.
+    """
+    using: dict[str, list[str]] = {}
+    for name, service in raw_model.get("services", {}).items():
+        if any(os.path.realpath(_env_file_path(item)) == os.path.realpath(env_file) for item in service.get("env_file") or []):
+            used = set(keys)
+        else:
+            text = json.dumps(service).replace("$$", "")
+            used = {key for key in keys if re.search(rf"\$(?:{key}\b|\{{{key}[^A-Za-z0-9_])", text)}
+        if used:
+            using[name] = sorted(used)
+    return using
+
+
+def _env_file_path(item: t.Any) -> str:
+    return t.cast(str, item["path"] if isinstance(item, dict) else item)
+
+
+def override_for(model: Json, images: t.Mapping[str, str], project_dir: str, tree: str) -> Json:
+    """The compose file laid over the app's own: images by digest, and a label that makes changed mounted files count.
+
+    Compose compares a container's settings, not the content of the files mounted into it. With a digest over those in a
+    label, a service is recreated when one changes, and only then.
+
+    :param model: as RV(Compose.model) gives it.
+    :param images: image references by service name.
+    :param project_dir: the folder that mounted paths in C(model) lie in.
+    :param tree: the folder that holds the wanted content of C(project_dir), often the same.
+    """
+    services: Json = {}
+    for name, service in model["services"].items():
+        entry: Json = {"image": images[name]} if name in images else {}
+        sources = [v["source"] for v in service.get("volumes") or [] if v["type"] == "bind"]
+        inside = sorted(s for s in sources if s.startswith(project_dir + "/"))
+        if inside:
+            entry["labels"] = {MOUNTS_LABEL: _content_digest([tree + s[len(project_dir) :] for s in inside])}
+        if entry:
+            services[name] = entry
+    return {"services": services}
+
+
+def _content_digest(paths: t.Iterable[str]) -> str:
+    """A digest over files and whole folders: names, content and whether they may be executed; a missing path counts too.
+
+    Hidden files are left out: C(.git) changes with every commit, and nothing derived from the values in C(.env) may be seen.
+    """
+    digest = hashlib.sha256()
+    for path in paths:
+        for file in _visible_files(path) or [path]:
+            digest.update(f"{os.path.basename(path)}{file[len(path) :]}\0".encode())
+            if os.path.isfile(file) and not os.path.basename(file).startswith("."):
+                digest.update(b"x" if os.access(file, os.X_OK) else b"-")
+                with open(file, "rb") as stream:
+                    digest.update(hashlib.sha256(stream.read()).digest())
+    return digest.hexdigest()
+
+
+def _visible_files(folder: str) -> list[str]:
+    found = []
+    for path, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [os.path.join(path, name) for name in names if not name.startswith(".")]
+    return sorted(found)

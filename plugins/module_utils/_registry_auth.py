@@ -1,0 +1,56 @@
+# Copyright (c) 2026, popcon.deploy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+"""The logins of the user this runs as, in the form the Docker Engine takes them from its clients."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import typing as t
+
+from ansible_collections.popcon.deploy.plugins.module_utils import _docker_config, _docker_store, _ecr
+from ansible_collections.popcon.deploy.plugins.module_utils._aws import require_sdk, retrying_config
+from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError
+
+# Under this key docker/cli keeps the login of Docker Hub (registry.IndexServer).
+_DOCKER_HUB_KEY = "https://index.docker.io/v1/"
+
+
+def stored(registry: str) -> str | None:
+    """The C(X-Registry-Auth) header for a registry (V(docker.io) for Docker Hub) from the stored logins, or None.
+
+    :raises DeployError: C(config.json) or a credential helper it names is broken.
+    """
+    user = _docker_store.find_user(None)
+    config = _docker_store.read_json(os.path.join(user.pw_dir, ".docker", "config.json"))
+    key = _DOCKER_HUB_KEY if registry == "docker.io" else registry
+    helper = _docker_config.helper_of(config, key)
+    found = _docker_store.get_from_helper(helper, key, user) if helper else _docker_config.stored_in_file(config, key)
+    return _header(found, key) if found else None
+
+
+def minted(registry: str) -> str | None:
+    """The header with a new token that is kept nowhere, for a registry of ECR; None for another, or if AWS gives none."""
+    try:
+        named = _ecr.named_registry(registry)
+        require_sdk()
+        return _header(_ecr.mint(named.service, named.region, _client).credentials, registry)
+    except DeployError:
+        return None
+
+
+def _client(service: str, region: str) -> t.Any:
+    import boto3
+
+    return boto3.client(service, region_name=region, config=retrying_config())
+
+
+def _header(credentials: _docker_config.Credentials, server: str) -> str:
+    """Source: Docker Engine API, "Authentication"."""
+    fields = {"username": credentials.username, "password": credentials.secret, "serveraddress": server}
+    return base64.urlsafe_b64encode(json.dumps(fields).encode()).decode()

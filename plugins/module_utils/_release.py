@@ -1,0 +1,260 @@
+# Copyright (c) 2026, popcon.deploy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+
+"""A release: from compose files and an env file to containers that are ready.
+
+Nothing that runs is touched before every image is known by digest and stored on the host.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+import typing as t
+from concurrent.futures import ThreadPoolExecutor
+
+from ansible_collections.popcon.deploy.plugins.module_utils import _compose, _readiness
+from ansible_collections.popcon.deploy.plugins.module_utils._engine import Engine, EngineError
+from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError
+
+Json = t.Dict[str, t.Any]
+
+SAMPLE_SECONDS = 1.0
+UNTOUCHED = "What ran before keeps running: nothing was changed."
+
+
+class Wanted(t.NamedTuple):
+    """What a release is made of.
+
+    RV(tree) holds the wanted files of RV(project_dir): the same folder, or in check mode a preview of it.
+    RV(added_keys) and RV(changed_keys) are the env file's keys that differ from what the containers were made with.
+    """
+
+    project: str
+    project_dir: str
+    tree: str
+    env_file: str
+    added_keys: t.Sequence[str]
+    changed_keys: t.Sequence[str]
+
+
+class Plan(t.NamedTuple):
+    """What a release does, by service name; RV(recreate) gives the reasons, RV(remove) names containers."""
+
+    create: t.List[str]
+    recreate: t.Dict[str, t.List[str]]
+    start: t.List[str]
+    remove: t.List[str]
+
+    def is_empty(self) -> bool:
+        """Whether there is nothing to do."""
+        return not any(self)
+
+    def lines(self) -> list[str]:
+        """One line a service, for people."""
+        lines = [f"create {name}" for name in self.create]
+        lines += [f"recreate {name}: {', '.join(reasons)}" for name, reasons in self.recreate.items()]
+        lines += [f"start {name}" for name in self.start]
+        return lines + [f"remove container {name}" for name in self.remove]
+
+
+class Release:
+    """One release of one project, step by step: RV(plan), RV(pull), RV(apply), RV(wait_until_ready).
+
+    :param auths: ways to get the C(X-Registry-Auth) header for a registry's name, or None; the next is tried where the
+        registry refuses what the one before gave.
+    :param scrub: takes the secrets out of a text.
+    :raises DeployError: from every step, in words for the operator.
+    """
+
+    def __init__(
+        self,
+        wanted: Wanted,
+        compose: _compose.Compose,
+        engine: Engine,
+        auths: t.Sequence[t.Callable[[str], t.Optional[str]]],
+        scrub: t.Callable[[str], str],
+    ) -> None:
+        self._wanted = wanted
+        self._compose = compose
+        self._engine = engine
+        self._auths = auths
+        self._scrub = scrub
+        # Variables that the env file will get: any text serves where only the shape of the plan is asked for.
+        self._placeholders = {key: "0" for key in wanted.added_keys}
+        self._model = self._in_words(lambda: compose.model(self._placeholders))
+        self.images = self._pinned_images()
+        self._override = _compose.override_for(self._model, self.images, wanted.project_dir, wanted.tree)
+
+    def containers(self) -> list[Json]:
+        """The project's containers as they are now."""
+        return self._engine.containers(self._wanted.project)
+
+    def plan(self) -> Plan:
+        """What RV(apply) would do now; changes nothing."""
+        containers = {container["Name"].lstrip("/"): container for container in self.containers()}
+        running = {_service(container) for container in containers.values()}
+        services = self._model["services"]
+        recreate: dict[str, list[str]] = {}
+        for container in containers.values():
+            name, old = _service(container), _image_of(container)
+            if name in services and old != self.images[name] and name not in recreate:
+                recreate[name] = [f"image {old} -> {self.images[name]}"]
+        keys = [*self._wanted.added_keys, *self._wanted.changed_keys]
+        using = _compose.services_using(self._compose.raw_model(), keys, self._wanted.env_file) if keys else {}
+        for name, used in using.items():
+            if name in running:
+                recreate.setdefault(name, []).append(f"settings {' '.join(used)}")
+        # The rest is compose's to say, and it can say so only of services whose image is on the host.
+        rest = [name for name in services if name in running and name not in recreate]
+        start = []
+        if rest:
+            actions = self._in_words(lambda: self._compose.planned(self._override, rest, self._placeholders))
+            for container_name in sorted(set(actions) & set(containers)):
+                name = _service(containers[container_name])
+                if actions[container_name] == "recreate":
+                    recreate.setdefault(name, []).append("its definition")
+                elif actions[container_name] == "start":
+                    start.append(name)
+        return Plan(
+            create=[name for name in services if name not in running],
+            recreate=recreate,
+            start=start,
+            remove=[name for name, container in containers.items() if _service(container) not in services],
+        )
+
+    def pull(self) -> list[str]:
+        """Bring every image that is missing to the host; returns the services whose images were pulled."""
+        missing = [name for name, image in self.images.items() if self._engine.image_id(image) is None]
+        if missing:
+            self._in_words(lambda: self._compose.pull(self._override, missing), UNTOUCHED)
+        return missing
+
+    def apply(self, wait_seconds: int) -> None:
+        """Make the containers what the files ask for."""
+        self._in_words(lambda: self._compose.up(self._override, wait_seconds))
+
+    def wait_until_ready(self, wait_seconds: int, log_lines: int, since: t.Sequence[Json]) -> None:
+        """Return when every service is ready, and fail as soon as one can't be any more or the time is over.
+
+        :param since: the containers before RV(apply): one that is still there unchanged has shown that it lasts.
+        """
+        lasting = {container["Id"] for container in since if container["State"].get("Running")}
+        samples: dict[str, list[Json]] = {}
+        end = time.monotonic() + wait_seconds
+        while True:
+            waiting = {}
+            for container in self.containers():
+                history = samples.setdefault(container["Id"], [])
+                history.append(container)
+                good = 1 if container["Id"] in lasting else _readiness.GOOD_SAMPLES
+                verdict = _readiness.judge(history, good)
+                if verdict.state == _readiness.FAILED:
+                    raise self._not_ready(container, verdict.reason, log_lines)
+                if verdict.state == _readiness.WAITING:
+                    waiting[container["Id"]] = (container, verdict.reason)
+            if not waiting:
+                return
+            if time.monotonic() > end:
+                container, reason = next(iter(waiting.values()))
+                raise self._not_ready(container, f"was not ready within {wait_seconds} s: {reason}", log_lines)
+            time.sleep(SAMPLE_SECONDS)
+
+    def services(self) -> list[dict[str, t.Any]]:
+        """What runs, a row a container: service, container, id, image, digest, state, ports. Sorted as compose lists services."""
+        order = list(self._model["services"])
+        rows = [_row(container) for container in self.containers()]
+        return sorted(rows, key=lambda row: (order.index(row["service"]) if row["service"] in order else len(order), row["container"]))
+
+    def _pinned_images(self) -> dict[str, str]:
+        """Image references by digest, by service name; the registry is asked once for each reference, many at a time."""
+        services = self._model["services"]
+        for name, service in services.items():
+            if not service.get("image"):
+                raise DeployError(f"Service {name} has no image: build it in CI, push it, and name it with image:. {UNTOUCHED}")
+        references = sorted({service["image"] for service in services.values()})
+        with ThreadPoolExecutor(max_workers=8) as pool:
+            pinned = dict(zip(references, pool.map(self._pinned, references)))
+        return {name: pinned[service["image"]] for name, service in services.items()}
+
+    def _pinned(self, reference: str) -> str:
+        if "@sha256:" in reference:
+            return reference
+        registry = registry_of(reference)
+        for auth in self._auths:
+            try:
+                digest = self._engine.registry_digest(reference, auth(registry))
+            except EngineError as exc:
+                problem, refused = image_problem(reference, registry, exc)
+                if not refused:
+                    break
+            else:
+                return f"{without_tag(reference)}@{digest}"
+        raise DeployError(f"{problem} {UNTOUCHED}")
+
+    def _in_words(self, step: t.Callable[[], t.Any], outcome: str = "") -> t.Any:
+        try:
+            return step()
+        except _compose.ComposeError as exc:
+            lines = [line.strip() for line in self._scrub(exc.output).splitlines() if line.strip()]
+            raise DeployError(f"docker compose {exc.command} failed: {' | '.join(lines[-5:])}. {outcome}".strip()) from None
+
+    def _not_ready(self, container: Json, reason: str, log_lines: int) -> DeployError:
+        logs = self._scrub(self._engine.logs(container["Id"], log_lines)).strip()
+        name = container["Name"].lstrip("/")
+        return DeployError(f"Service {_service(container)} (container {name}) {reason}. Its last lines:\n{logs or '(none)'}")
+
+
+def registry_of(reference: str) -> str:
+    """The registry's name in an image reference; C(docker.io) where none is named.
+
+    Source: distribution/reference, "normalize": the first part is a registry if it holds C(.) or C(:) or is C(localhost).
+    """
+    first, slash, _rest = reference.partition("/")
+    return first if slash and (re.search(r"[.:]", first) or first == "localhost") else "docker.io"
+
+
+def without_tag(reference: str) -> str:
+    """An image reference without its tag; a port of the registry is none."""
+    folder, slash, name = reference.rpartition("/")
+    return f"{folder}{slash}{name.partition(':')[0]}"
+
+
+def image_problem(reference: str, registry: str, error: EngineError) -> tuple[str, bool]:
+    """What an operator is told when a registry gave no digest, and whether it refused the login.
+
+    The registry's own words are not passed on.
+    """
+    text = error.message.lower()
+    if error.status == 404 or "manifest unknown" in text or "not found" in text:
+        return f"The image {reference} does not exist: push it, or correct its name or tag in the compose file or settings.", False
+    if error.status in (401, 403) or any(word in text for word in ("unauthorized", "denied", "no basic auth")):
+        return f"{registry} refused access to {reference}: log the host in (ecr_login), and let its role pull this repository.", True
+    return f"{registry} could not be asked for {reference} (the engine answered {error.status}): see that the host reaches it.", False
+
+
+def _service(container: Json) -> str:
+    return t.cast(str, container["Config"]["Labels"]["com.docker.compose.service"])
+
+
+def _image_of(container: Json) -> str:
+    return t.cast(str, container["Config"]["Image"])
+
+
+def _row(container: Json) -> dict[str, t.Any]:
+    state = container["State"]
+    ports = container["NetworkSettings"].get("Ports") or {}
+    published = {binding["HostPort"] for bindings in ports.values() for binding in bindings or []}
+    return {
+        "service": _service(container),
+        "container": container["Name"].lstrip("/"),
+        "id": container["Id"],
+        "image": without_tag(_image_of(container).partition("@")[0]),
+        "digest": _image_of(container).partition("@")[2],
+        "state": (state.get("Health") or {}).get("Status") or state["Status"],
+        "ports": sorted(published, key=int),
+    }

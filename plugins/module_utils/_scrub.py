@@ -1,0 +1,47 @@
+# Copyright (c) 2026, popcon.deploy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+
+"""Takes known secrets out of what other programs wrote."""
+
+from __future__ import annotations
+
+import base64
+import json
+import typing as t
+from urllib.parse import quote, quote_plus
+
+MASK = "********"
+# Taking out anything shorter would blot out the text, ports and all, and nobody's password is that short.
+SHORTEST = 4
+
+
+def scrubber(secrets: t.Iterable[str]) -> t.Callable[[str], str]:
+    """A function that puts RV(MASK) in the place of every secret in a text, as it is or as programs commonly write it.
+
+    Those ways are: JSON and Python escapes, URL quoting, base64, doubled C($) (Compose), and each line of a longer value.
+    """
+    shapes = sorted({shape for secret in secrets if len(secret) >= SHORTEST for shape in _shapes(secret)}, key=len, reverse=True)
+
+    def scrub(text: str) -> str:
+        for shape in shapes:
+            text = text.replace(shape, MASK)
+        return text
+
+    return scrub
+
+
+def _shapes(secret: str) -> t.Iterator[str]:
+    yield secret
+    yield json.dumps(secret)[1:-1]
+    yield json.dumps(secret, ensure_ascii=False)[1:-1]
+    yield repr(secret)[1:-1]
+    yield quote(secret, safe="")
+    yield quote_plus(secret)
+    yield base64.b64encode(secret.encode()).decode().rstrip("=")
+    yield secret.replace("$", "$$")
+    if "\n" in secret:
+        yield from (line for line in secret.splitlines() if len(line.strip()) >= SHORTEST)

@@ -1,0 +1,182 @@
+# Copyright (c) 2026, popcon.deploy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The steps of a release, against an engine and a compose that play back what real ones say."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.popcon.deploy.plugins.module_utils import _release
+from ansible_collections.popcon.deploy.plugins.module_utils._engine import EngineError
+from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError
+
+DIGEST = "sha256:" + "1" * 64
+OTHER = "sha256:" + "2" * 64
+
+
+@pytest.mark.parametrize(
+    ("reference", "registry", "bare"),
+    [
+        ("mysql:9", "docker.io", "mysql"),
+        ("library/mysql", "docker.io", "library/mysql"),
+        ("localhost/app:1", "localhost", "localhost/app"),
+        ("reg:5000/app", "reg:5000", "reg:5000/app"),
+        ("reg:5000/team/app:v1", "reg:5000", "reg:5000/team/app"),
+        ("1.dkr.ecr.x.amazonaws.com/app:y", "1.dkr.ecr.x.amazonaws.com", "1.dkr.ecr.x.amazonaws.com/app"),
+    ],
+)
+def test_parts_of_a_reference(reference, registry, bare):
+    assert (_release.registry_of(reference), _release.without_tag(reference)) == (registry, bare)
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "words", "refused"),
+    [
+        (404, "manifest unknown", "does not exist", False),
+        (500, "errors:\nmanifest unknown: manifest unknown\n", "does not exist", False),
+        (401, "", "refused access", True),
+        (403, "denied: canary-secret", "refused access", True),
+        (500, "no basic auth credentials", "refused access", True),
+        (500, "dial tcp: lookup reg: canary-secret", "could not be asked", False),
+    ],
+)
+def test_what_is_said_of_an_image(status, message, words, refused):
+    text, was_refused = _release.image_problem("reg/app:1", "reg", EngineError(status, message))
+    assert words in text and "reg/app:1" in text and was_refused is refused
+    assert "canary-secret" not in text
+
+
+class FakeEngine:
+    """Answers of an engine, and what was asked of it."""
+
+    def __init__(self, containers, digests, stored=()):
+        self._containers, self._digests, self._stored = containers, digests, stored
+        self.auths = []
+
+    def containers(self, _project):
+        return self._containers
+
+    def registry_digest(self, reference, auth):
+        self.auths.append(auth)
+        answer = self._digests[reference]
+        if isinstance(answer, dict):
+            answer = answer.get(auth, EngineError(401, "no basic auth credentials"))
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def image_id(self, reference):
+        return "sha256:id" if reference in self._stored else None
+
+    def logs(self, _id, lines):
+        return f"{lines} lines with hunter2"
+
+
+class FakeCompose:
+    """A compose file of two services, of which `planned` says what it is told."""
+
+    def __init__(self, actions=None):
+        self.actions, self.asked, self.pulled = actions or {}, None, []
+
+    def model(self, _placeholders):
+        return {"services": {"web": {"image": "reg.x/web:1"}, "db": {"image": "reg.x/db:1"}}}
+
+    def raw_model(self):
+        return {"services": {"web": {"environment": {"A": "${KEY}"}}, "db": {}}}
+
+    def planned(self, _override, services, _placeholders):
+        self.asked = list(services)
+        return self.actions
+
+    def pull(self, _override, services):
+        self.pulled = list(services)
+
+
+def container(service, digest=DIGEST, **state):
+    return {
+        "Id": f"id-{service}",
+        "Name": f"/app-{service}-1",
+        "Config": {"Labels": {"com.docker.compose.service": service}, "Image": f"reg.x/{service}@{digest}"},
+        "State": {"Status": "running", "Running": True, "StartedAt": "t0", **state},
+        "RestartCount": 0,
+        "HostConfig": {"RestartPolicy": {"Name": "always"}},
+        "NetworkSettings": {"Ports": {"80/tcp": [{"HostPort": "3000"}, {"HostPort": "3000"}], "81/tcp": None}},
+    }
+
+
+DIGESTS = {"reg.x/web:1": DIGEST, "reg.x/db:1": DIGEST}
+
+
+def release(containers=(), digests=None, compose=None, changed=(), stored=(), auths=(lambda _registry: None,)):
+    wanted = _release.Wanted("app", "/srv/app", "/srv/app", "/srv/app/.env", (), changed)
+    engine = FakeEngine(list(containers), digests or DIGESTS, stored)
+    return _release.Release(wanted, compose or FakeCompose(), engine, auths, lambda text: text.replace("hunter2", "***"))
+
+
+def test_plan_of_a_first_release():
+    compose = FakeCompose()
+    plan = release(compose=compose).plan()
+    assert plan.lines() == ["create web", "create db"]
+    assert compose.asked is None
+
+
+def test_plan_of_nothing():
+    plan = release([container("web"), container("db")]).plan()
+    assert plan.is_empty() and plan.lines() == []
+
+
+def test_plan_of_a_new_image_names_both_digests_and_asks_compose_of_the_rest_only():
+    compose = FakeCompose()
+    plan = release([container("web"), container("db")], {**DIGESTS, "reg.x/web:1": OTHER}, compose).plan()
+    assert plan.lines() == [f"recreate web: image reg.x/web@{DIGEST} -> reg.x/web@{OTHER}"]
+    assert compose.asked == ["db"]
+
+
+def test_plan_of_a_changed_setting_names_the_key():
+    plan = release([container("web"), container("db")], changed=["KEY"]).plan()
+    assert plan.lines() == ["recreate web: settings KEY"]
+
+
+def test_plan_takes_composes_word_for_the_rest():
+    actions = {"app-web-1": "recreate", "app-db-1": "start"}
+    plan = release([container("web"), container("db")], compose=FakeCompose(actions)).plan()
+    assert plan.lines() == ["recreate web: its definition", "start db"]
+
+
+def test_plan_removes_what_is_no_longer_named():
+    plan = release([container("web"), container("db"), container("old")]).plan()
+    assert plan.lines() == ["remove container app-old-1"]
+
+
+def test_pull_of_what_is_missing_only():
+    compose = FakeCompose()
+    assert release(compose=compose, stored=[f"reg.x/db@{DIGEST}"]).pull() == ["web"]
+    assert compose.pulled == ["web"]
+
+
+def test_an_image_that_does_not_exist_stops_the_release():
+    with pytest.raises(DeployError, match=r"reg\.x/web:1 does not exist.*keeps running"):
+        release(digests={**DIGESTS, "reg.x/web:1": EngineError(404, "manifest unknown")})
+
+
+def test_a_refused_login_is_followed_by_the_next_way():
+    digests = {"reg.x/web:1": {"new": DIGEST}, "reg.x/db:1": {"new": DIGEST}}
+    made = release(digests=digests, auths=[lambda _r: "old", lambda _r: "new"])
+    assert set(made.images.values()) == {f"reg.x/web@{DIGEST}", f"reg.x/db@{DIGEST}"}
+    with pytest.raises(DeployError, match="refused access"):
+        release(digests=digests, auths=[lambda _r: "old"])
+
+
+def test_a_service_that_fails_is_named_with_its_scrubbed_log():
+    failing = container("web", Health={"Status": "unhealthy"})
+    with pytest.raises(DeployError, match=r"(?s)Service web \(container app-web-1\) is unhealthy\. .*20 lines with \*\*\*"):
+        release([failing, container("db")]).wait_until_ready(5, 20, since=[])
+
+
+def test_rows_for_people():
+    rows = release([container("db"), container("web", Health={"Status": "healthy"})]).services()
+    assert [row["service"] for row in rows] == ["web", "db"]
+    assert rows[0]["state"] == "healthy" and rows[1]["state"] == "running"
+    assert rows[0]["ports"] == ["3000"]
+    assert (rows[0]["image"], rows[0]["digest"]) == ("reg.x/web", DIGEST)
