@@ -1,0 +1,350 @@
+# Copyright (c) 2026, popcon.deploy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+
+"""Bringing a folder to a commit in place, from whatever state a killed run or an operator left it in.
+
+C(git reset --hard) is not used: it removes and makes anew a folder whose files were all renamed, and, once the index is
+lost, every file, so that bind mounts would stay on the old ones (measured with git 2.39). Here git writes just the
+files whose content differs, and only then the files that went are removed, so a folder that both commits have stays.
+
+A file that changes gets a new inode, on purpose: a container that mounts the single file keeps the old content until it
+is started anew, and a script that is running is not changed under its interpreter.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import shutil
+import typing as t
+
+from ansible_collections.popcon.deploy.plugins.module_utils._clone import (
+    TARGET,
+    State,
+    complete,
+    deployed,
+    inspect,
+    install,
+    locked,
+    repair,
+    resolve,
+    scratch,
+    write_file,
+)
+from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError
+from ansible_collections.popcon.deploy.plugins.module_utils._git import Git, GitFailure, find_ref, is_commit, parse_refs
+
+_INDEX = "popcon-index"
+_WANTED = "refs/popcon/wanted"
+_EDITS = "refs/popcon/local-edits"
+_FETCHED = ("refs/popcon/heads", "refs/popcon/tags")
+_SUBMODULE = "160000"
+
+Tree = dict[str, "tuple[str, str]"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What has to happen to the work tree; names are relative to it."""
+
+    after: str
+    write: list[str]
+    delete: list[str]
+    edits: list[str]
+
+    @property
+    def changed(self) -> list[str]:
+        """Every file that will be written or removed."""
+        return sorted({*self.write, *self.delete})
+
+
+def synchronise(git: Git, ref: str, dest: str, preview: str, check: bool) -> dict[str, t.Any]:
+    """Bring O(dest) to O(ref) and return the module's result.
+
+    O(preview) is the folder that takes the wanted files in O(check) mode. Errors: DeployError.
+    """
+    with contextlib.ExitStack() as stack:
+        if os.path.isdir(dest):
+            stack.enter_context(locked(git, dest))
+        state = inspect(git, dest)
+        try:
+            try:
+                return _synchronise(git, ref, dest, preview, check, state, stack)
+            except GitFailure as failure:
+                if state.kind != "checkout":
+                    raise
+                # What looked whole is not: do without all that is in .git, once.
+                state = dataclasses.replace(state, kind="broken", reason=str(failure))
+                return _synchronise(git, ref, dest, preview, check, state, stack)
+        except GitFailure as failure:
+            raise DeployError(f"{dest} could not be brought to {ref} of {git.url}: {failure}.") from None
+        except OSError as error:
+            named = error.filename or dest
+            raise DeployError(f"{dest} could not be updated: {named}: {error.strerror}.") from None
+
+
+def _synchronise(
+    git: Git, ref: str, dest: str, preview: str, check: bool, state: State, stack: contextlib.ExitStack
+) -> dict[str, t.Any]:
+    git_dir = os.path.join(dest, ".git")
+    own_git_dir = state.kind == "checkout" and not check
+    recovered = [f"the clone was broken ({state.reason}): .git is made anew"] if state.kind == "broken" else []
+
+    if state.kind == "checkout" and is_commit(ref) and ref in deployed(git_dir) and complete(git, git_dir, ref):
+        wanted, name = ref, None
+    else:
+        wanted, name = _wanted(git, ref)
+    if state.kind == "checkout":
+        recovered += repair(git, git_dir, check)
+    if own_git_dir:
+        objects = git_dir
+    else:
+        objects = scratch(git, os.path.join(git_dir, "objects") if state.kind == "checkout" else None)
+    if wanted is None or not complete(git, objects, wanted):
+        wanted = _fetch(git, objects, ref, name)
+
+    plan, index = _plan(git, objects, git_dir, dest, state, wanted)
+    if state.target:
+        recovered.append(f"an earlier run was stopped on its way to {state.target}")
+    result = {
+        "before": state.before,
+        "after": plan.after,
+        "changed": bool(plan.changed or recovered or state.before != plan.after),
+        "changed_files": plan.changed,
+        "local_edits": plan.edits,
+        "local_edits_commit": None,
+        "recovered": recovered,
+        "tree": dest,
+    }
+    if check:
+        if plan.changed:
+            _export(git, objects, plan.after, preview)
+            result["tree"] = preview
+        return result
+
+    shutil.rmtree(preview, ignore_errors=True)
+    if state.kind == "absent":
+        _make_folder(git, dest, stack)
+    if plan.edits:
+        base = state.before if complete(git, objects, state.before) else None
+        result["local_edits_commit"] = _keep_edits(git, objects, dest, base, plan.after)
+    if not own_git_dir:
+        index = install(objects, git_dir, index)
+    if result["changed"]:
+        _apply(git, git_dir, dest, plan, index, ref)
+    else:
+        os.unlink(index)
+    return result
+
+
+def _wanted(git: Git, ref: str) -> tuple[str | None, str | None]:
+    """The commit and the full name that O(ref) has on the remote; the commit is None where only fetching can tell."""
+    refs = parse_refs(git.remote("ls-remote", "--heads", "--tags", git.url))
+    if is_commit(ref):
+        return None, None
+    name = find_ref(ref, refs, git.url)
+    return (refs[name], name) if name else (None, None)
+
+
+def _fetch(git: Git, git_dir: str, ref: str, name: str | None) -> str:
+    """Fetch the ref O(name), or all of them to look for the commit O(ref); returns the commit."""
+    shallow = ["--unshallow"] if os.path.exists(os.path.join(git_dir, "shallow")) else []
+    fetch = ("fetch", "--quiet", "--no-tags", "--force", *shallow)
+    if name:
+        git.remote(*fetch, git.url, f"+{name}:{_WANTED}", git_dir=git_dir)
+        found = resolve(git, git_dir, _WANTED)
+        if found is None or not complete(git, git_dir, found):
+            raise GitFailure("fetch", "the commit is incomplete")
+        return found
+    heads, tags = (f"+{name.replace('popcon/', '')}/*:{name}/*" for name in _FETCHED)
+    git.remote(*fetch, "--prune", git.url, heads, tags, git_dir=git_dir)
+    # GitHub hands out any commit of any fork by its id: only what a branch or tag holds is this repository's own.
+    candidates = git.run("rev-parse", f"--disambiguate={ref}", git_dir=git_dir).decode().split()
+    commits = [
+        candidate
+        for candidate in candidates
+        if git.run("cat-file", "-t", candidate, git_dir=git_dir).strip() == b"commit"
+        and git.run("for-each-ref", "--count=1", f"--contains={candidate}", *_FETCHED, git_dir=git_dir)
+    ]
+    if len(commits) > 1:
+        raise DeployError(f"{ref} is the beginning of {len(commits)} commits of {git.url}: give more digits.")
+    if not commits:
+        raise DeployError(f"No branch or tag of {git.url} holds the commit {ref}: push it first, or correct it.")
+    return commits[0]
+
+
+def _plan(git: Git, objects: str, git_dir: str, dest: str, state: State, after: str) -> tuple[Plan, str]:
+    """Compare the work tree with O(after) and with what was there before; returns also the index file of O(after).
+
+    Errors: DeployError when files that were never part of the repository stand where files must go.
+    """
+    work_tree = dest if os.path.isdir(dest) else git.home
+    wanted = _tree(git, objects, after)
+    recorded = _tree(git, objects, state.before)
+    stopped = _tree(git, objects, state.target)
+    known = bool(recorded)
+    if state.kind == "broken" and not known:
+        recorded = _index_entries(git, objects, os.path.join(git_dir, "index"))
+    index = os.path.join(objects, _INDEX)
+    edits: set[str] = set()
+    if state.before and known:
+        # What the stopped run was to write is not an operator's doing.
+        edits = {
+            path
+            for path in _differing(git, objects, work_tree, state.before, index)
+            if not stopped or recorded.get(path) == stopped.get(path)
+        }
+    write = _differing(git, objects, work_tree, after, index)
+    ours = {*recorded, *stopped}
+    if state.kind == "broken" and not known:
+        edits = {path for path in write if path not in stopped and os.path.lexists(os.path.join(dest, path))}
+    _refuse_obstacles(dest, write, wanted, ours, state.kind == "broken")
+    delete = sorted(path for path in ours - set(wanted) if _is_file_inside(dest, path))
+    return Plan(after, write, delete, sorted(edits)), index
+
+
+def _differing(git: Git, git_dir: str, work_tree: str, commit: str, index: str) -> list[str]:
+    """Names of the commit's files that the work tree lacks or has otherwise, by content, not by time stamps."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(index)
+    where = {"git_dir": git_dir, "work_tree": work_tree, "index": index}
+    git.run("read-tree", commit, **where)
+    git.run("update-index", "-q", "--refresh", ok=(0, 1), **where)
+    return _names(git.run("diff-files", "--name-only", "-z", "--ignore-submodules", **where))
+
+
+def _refuse_obstacles(dest: str, write: list[str], wanted: Tree, ours: set[str], overwrite: bool) -> None:
+    """Refuse to write over what is not O(ours); with O(overwrite), only where a whole folder would go."""
+    found: set[str] = set()
+    for path in write:
+        parts = path.split("/")
+        for depth in range(1, len(parts)):
+            parent = "/".join(parts[:depth])
+            full = os.path.join(dest, parent)
+            if os.path.lexists(full) and (os.path.islink(full) or not os.path.isdir(full)):
+                if parent not in ours and not overwrite:
+                    found.add(parent)
+                break
+        else:
+            full = os.path.join(dest, path)
+            if os.path.isdir(full) and not os.path.islink(full):
+                if wanted[path][0] != _SUBMODULE:
+                    found.update(set(_files_below(dest, path)) - ours)
+            elif os.path.lexists(full) and path not in ours and not overwrite:
+                found.add(path)
+    if found:
+        shown = ", ".join(displayed(sorted(found))[:10])
+        raise DeployError(
+            f"{dest} holds files that are not from the repository, where the wanted commit has others: {shown}. "
+            "Nothing was changed. Move them away, or take them out of the repository, then run again."
+        )
+
+
+def _files_below(dest: str, folder: str) -> t.Iterator[str]:
+    for at, folders, names in os.walk(os.path.join(dest, folder)):
+        links = [name for name in folders if os.path.islink(os.path.join(at, name))]
+        yield from (os.path.relpath(os.path.join(at, name), dest) for name in (*names, *links))
+
+
+def _apply(git: Git, git_dir: str, dest: str, plan: Plan, index: str, ref: str) -> None:
+    """Write, then remove, then record. Stopped anywhere, the next run finds the target and goes on."""
+    marker = os.path.join(git_dir, TARGET)
+    write_file(marker, f"{plan.after}\n")
+    names = b"".join(os.fsencode(path) + b"\0" for path in plan.write)
+    git.run(
+        "checkout-index", "-f", "-u", "-q", "-z", "--stdin", git_dir=git_dir, work_tree=dest, index=index, stdin=names
+    )
+    for path in plan.delete:
+        # Looked at again, since a folder may stand where the file was, or a file where its folder was.
+        if _is_file_inside(dest, path):
+            os.unlink(os.path.join(dest, path))
+            with contextlib.suppress(OSError):
+                os.removedirs(os.path.dirname(os.path.join(dest, path)))
+    os.replace(index, os.path.join(git_dir, "index"))
+    git.run("update-ref", "--no-deref", "-m", f"popcon.deploy: {ref}", "HEAD", plan.after, git_dir=git_dir)
+    os.unlink(marker)
+    with contextlib.suppress(GitFailure):
+        git.run("-c", "gc.auto=2000", "gc", "--auto", "--quiet", git_dir=git_dir)
+
+
+def _keep_edits(git: Git, git_dir: str, dest: str, base: str | None, after: str) -> str:
+    """Put the edited files into a commit on O(base), so that nothing an operator did is lost; returns its id."""
+    index = os.path.join(git_dir, f"{_INDEX}-edits")
+    git.run("read-tree", base or after, git_dir=git_dir, index=index)
+    git.run("add", "-u", git_dir=git_dir, work_tree=dest, index=index)
+    tree = git.run("write-tree", git_dir=git_dir, index=index).decode().strip()
+    os.unlink(index)
+    parents = ["-p", base] if base else []
+    message = "Local edits that a deploy overwrote"
+    commit = git.run("commit-tree", *parents, "-m", message, tree, git_dir=git_dir).decode().strip()
+    git.run("update-ref", "-m", message, _EDITS, commit, git_dir=git_dir)
+    return commit
+
+
+def _export(git: Git, git_dir: str, commit: str, preview: str) -> None:
+    """Make O(preview) anew, for its owner only, with the files of the commit."""
+    shutil.rmtree(preview, ignore_errors=True)
+    os.makedirs(preview, mode=0o700)
+    where = {"git_dir": git_dir, "work_tree": preview, "index": os.path.join(git_dir, f"{_INDEX}-preview")}
+    git.run("read-tree", commit, **where)
+    git.run("checkout-index", "-a", "-f", "-q", **where)
+
+
+def _make_folder(git: Git, dest: str, stack: contextlib.ExitStack) -> None:
+    """Make O(dest) and lock it. Errors: DeployError when another run was quicker."""
+    there = os.path.isdir(dest)
+    os.makedirs(dest, exist_ok=True)
+    if not there:
+        os.chmod(dest, 0o755)
+        stack.enter_context(locked(git, dest))
+    if os.listdir(dest):
+        raise DeployError(f"Another run has filled {dest} in the meantime: run again.")
+
+
+def _tree(git: Git, git_dir: str, commit: str | None) -> Tree:
+    if commit is None or not complete(git, git_dir, commit):
+        return {}
+    return _entries(git.run("ls-tree", "-r", "-z", "--full-tree", commit, git_dir=git_dir), 2)
+
+
+def _index_entries(git: Git, git_dir: str, index: str) -> Tree:
+    if not os.path.isfile(index):
+        return {}
+    try:
+        return _entries(git.run("ls-files", "-s", "-z", git_dir=git_dir, index=index), 1)
+    except GitFailure:
+        return {}
+
+
+def _entries(listing: bytes, object_field: int) -> Tree:
+    found: Tree = {}
+    for line in filter(None, listing.split(b"\0")):
+        about, _tab, path = line.partition(b"\t")
+        fields = about.decode().split()
+        found[os.fsdecode(path)] = (fields[0], fields[object_field])
+    return found
+
+
+def _names(listing: bytes) -> list[str]:
+    return sorted(os.fsdecode(name) for name in listing.split(b"\0") if name)
+
+
+def displayed(paths: t.Iterable[str]) -> list[str]:
+    """Names as text that any encoder takes."""
+    return [os.fsencode(path).decode("utf-8", "replace") for path in paths]
+
+
+def _is_file_inside(dest: str, path: str) -> bool:
+    """Whether the path is a file or a symbolic link that is reached through no symbolic link."""
+    full = os.path.join(os.path.realpath(dest), path)
+    folder = os.path.dirname(full)
+    return (
+        os.path.realpath(folder) == folder
+        and os.path.lexists(full)
+        and (os.path.islink(full) or not os.path.isdir(full))
+    )
