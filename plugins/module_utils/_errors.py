@@ -1,0 +1,43 @@
+# Copyright (c) 2026, popcon.deploy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+
+"""The one exception of the collection's helpers, and the only way its text reaches `fail_json`."""
+
+from __future__ import annotations
+
+import os
+import traceback
+import typing as t
+
+T = t.TypeVar("T")
+
+
+class DeployError(Exception):
+    """Something an operator can act on, in a sentence that may be shown to anybody.
+
+    From ansible-core 2.19 on, `no_log` no longer hides the text of a failure, so whoever raises this builds the text from
+    fixed words, names, paths and error codes only: never from a value, a token, or what another program or service answered.
+    Raise it with `from None` where the cause could hold such text. Only a module's `main()` turns it into `fail_json`.
+    """
+
+
+def attempt(work: t.Callable[..., T], *args: t.Any) -> tuple[T | None, str | None]:
+    """Call `work(*args)` and return (its result, None), or (None, a sentence that may be shown).
+
+    Of an exception nobody foresaw only the class and the place are told. `fail_json` is to be called after this returned, not
+    in an `except` block: there ansible-core adds the traceback, with the exception's text, if tracebacks are switched on.
+    """
+    try:
+        return work(*args), None
+    except DeployError as exc:
+        return None, str(exc)
+    except Exception as exc:
+        frame = traceback.extract_tb(exc.__traceback__)[-1]
+        return None, (
+            f"Unforeseen {type(exc).__name__} in {os.path.basename(frame.filename)}, line {frame.lineno}. "
+            "Its text is withheld because it could hold a secret. This is a bug of popcon.deploy: please report it."
+        )
