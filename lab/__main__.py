@@ -1,0 +1,117 @@
+"""The lab's command line: `python -m lab up | down | status | push`."""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import json
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from .config import LAB
+from .console import LabError
+
+try:
+    from . import images, stack
+except ModuleNotFoundError as error:
+    sys.exit(f"lab: {error.name} is not installed for {sys.executable}; run: make setup, then .venv/bin/python -m lab")
+
+
+def _up(arguments: argparse.Namespace) -> int:
+    stack.up(arguments.hosts)
+    return 0
+
+
+def _down(arguments: argparse.Namespace) -> int:
+    stack.down(arguments.images)
+    return 0
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    found = stack.status()
+    if arguments.json:
+        print(json.dumps(found, indent=1))
+    elif found["services"]:
+        _print_status(found)
+    else:
+        print("No lab here. To start one: python -m lab up")
+    return 0 if found["up"] else 1
+
+
+def _push(arguments: argparse.Namespace) -> int:
+    images.push_version(arguments.service, arguments.version, arguments.fault)
+    return 0
+
+
+def _print_status(found: dict[str, Any]) -> None:
+    rows: list[tuple[str, ...]] = [("SERVICE", "CONTAINER", "STATE")]
+    rows += [(service["service"], service["name"], service["detail"]) for service in found["services"]]
+    _print_table(rows)
+    print()
+    rows = [("INSTANCE", "NAME", "CONTAINER", "ADDRESS", "STATE")]
+    rows += [tuple(host[key] for key in ("id", "name", "container", "address", "state")) for host in found["hosts"]]
+    _print_table(rows)
+    print()
+    _print_table([(name, url) for name, url in found["urls"].items()])
+
+
+def _print_table(rows: list[tuple[str, ...]]) -> None:
+    widths = [max(len(cell) for cell in column) for column in zip(*rows)]
+    for row in rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= 20:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 20")
+    return int(text)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m lab", description="An AWS account on one machine.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    up = commands.add_parser("up", help="build, start and fill the lab; what is there already stays")
+    up.add_argument("--hosts", type=_count, metavar="N", help="EC2 stand-ins, 1 to 20 (default: as before, or 1)")
+    up.set_defaults(command=_up, changes=True)
+    down = commands.add_parser("down", help="remove the lab from this machine")
+    down.add_argument("--images", action="store_true", help="its images too")
+    down.set_defaults(command=_down, changes=True)
+    status = commands.add_parser("status", help="show what runs; status 1 unless the lab is up")
+    status.add_argument("--json", action="store_true", help="for programs")
+    status.set_defaults(command=_status, changes=False)
+    push = commands.add_parser("push", help="build another version of a sample image and push it under its usual tag")
+    push.add_argument("service", choices=("frontend", "backend"))
+    push.add_argument("--version", default="1", help="what its health page shows (default: 1)")
+    faults = ("none", "exit", "unhealthy")
+    push.add_argument("--fault", choices=faults, default="none", help="make it fail at its start, or its health check")
+    push.set_defaults(command=_push, changes=True)
+    return parser
+
+
+def main() -> int:
+    """Run one command: its exit status, 1 after one line on stderr when it failed."""
+    arguments = _parser().parse_args()
+    try:
+        # Two commands at once would undo each other's work; the lock ends with this process.
+        with open(LAB / "compose.yml") as lock:
+            if arguments.changes:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            command: Callable[[argparse.Namespace], int] = arguments.command
+            return command(arguments)
+    except LabError as error:
+        # One line, whatever a program or a service said.
+        print(f"lab: {' '.join(str(error).split())}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        # The reader, `head` say, has seen enough; what is still buffered goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        print("lab: interrupted; the same command goes on from here", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

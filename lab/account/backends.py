@@ -1,0 +1,106 @@
+"""What the lab reads of moto's state: instances, principals, policies. All use of moto's private API is in this file.
+
+**Instance and container.** An instance *is* the container whose address is the instance's private address: seeding
+calls ``RunInstances`` with ``PrivateIpAddress=<address of the container in popcon-lab>``, which moto keeps. No tag
+and nothing in the host knows of it. A container that comes back with another address is, to the account, an instance
+that lost its connection.
+"""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+from typing import Any
+
+from moto.ec2.models import ec2_backends
+from moto.iam.models import iam_backends
+from moto.sts.models import sts_backends
+
+
+@dataclass(frozen=True)
+class Instance:
+    """An EC2 instance; ``role`` is the name of its instance profile's role, if it has one."""
+
+    id: str
+    private_ip: str
+    running: bool
+    role: str | None
+    tags: dict[str, str]
+    image_id: str
+    type: str
+    zone: str
+
+
+@dataclass(frozen=True)
+class Key:
+    """An access key's other half and whose it is. ``expires``: seconds since 1970, None for a user's key."""
+
+    secret: str
+    arn: str
+    token: str | None = None
+    expires: float | None = None
+
+
+class Backends:
+    """moto's state of one account; EC2 in one region."""
+
+    def __init__(self, account_id: str, region: str) -> None:
+        self.account_id = account_id
+        self.region = region
+
+    @property
+    def _iam(self) -> Any:
+        return iam_backends[self.account_id]["aws"]
+
+    def instances(self) -> list[Instance]:
+        """All instances, terminated ones too."""
+        backend = ec2_backends[self.account_id][self.region]
+        return [self._instance(backend, instance) for instance in backend.all_instances()]
+
+    def key(self, access_key_id: str) -> Key | None:
+        """The key of this id if it is a user's active one or that of an assumed role."""
+        for user in list(self._iam.users.values()):
+            for key in user.access_keys:
+                if key.access_key_id == access_key_id and key.status == "Active":
+                    return Key(key.secret_access_key, user.arn)
+        role = sts_backends[self.account_id]["aws"].get_assumed_role_from_access_key(access_key_id)
+        if role is None:
+            return None
+        expires = role.expiration.replace(tzinfo=role.expiration.tzinfo or datetime.timezone.utc)
+        return Key(role.secret_access_key, role.arn, role.session_token, expires.timestamp())
+
+    def policies(self, arn: str) -> list[str]:
+        """The policy documents (JSON) attached to a user, its groups, or an assumed role; none for anybody else."""
+        kind, _, rest = arn.rsplit(":", 1)[-1].partition("/")
+        if kind == "assumed-role" and (role := self._role(rest.split("/")[0])) is not None:
+            return [*role.policies.values(), *_managed(role)]
+        if kind == "user" and (user := self._iam.users.get(rest.rsplit("/", 1)[-1])) is not None:
+            groups = [group for group in list(self._iam.groups.values()) if user in group.users]
+            return [document for owner in (user, *groups) for document in (*owner.policies.values(), *_managed(owner))]
+        return []
+
+    def _role(self, name: str) -> Any:
+        return next((role for role in list(self._iam.roles.values()) if role.name == name), None)
+
+    def _instance(self, backend: Any, instance: Any) -> Instance:
+        association = backend.iam_instance_profile_associations.get(instance.id)
+        roles = association.iam_instance_profile.roles if association else []
+        return Instance(
+            id=instance.id,
+            private_ip=instance.private_ip,
+            running=instance.state == "running",
+            role=roles[0].name if roles else None,
+            tags={tag["key"]: tag["value"] for tag in instance.get_tags()},
+            image_id=instance.image_id,
+            type=instance.instance_type,
+            zone=instance.placement.zone,
+        )
+
+
+def _managed(owner: Any) -> list[str]:
+    return [
+        version.document
+        for policy in owner.managed_policies.values()
+        for version in policy.versions
+        if version.version_id == policy.default_version_id
+    ]

@@ -1,0 +1,63 @@
+"""Does what the lab uses of moto's private API still answer? Run at every start, in a throw-away account of moto's."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from moto.ec2.models import ec2_backends
+from moto.iam.models import iam_backends
+from moto.sts.models import sts_backends
+
+from . import policy
+from .backends import Backends
+
+#: What the account offers. moto imports a service at its first request; importing them here makes that request quick.
+_SERVICES = ("ec2", "ecr", "iam", "kms", "s3", "ssm", "sts")
+
+_ACCOUNT = "999999999999"
+_ADDRESS = "10.213.77.250"
+_POLICY = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "ssm:*", "Resource": "*"}]}'
+_TRUST = '{"Version": "2012-10-17", "Statement": []}'
+
+
+class SelfTestError(RuntimeError):
+    """moto is not the one this package was written for."""
+
+
+def run(region: str) -> None:
+    """Nothing, or ``SelfTestError`` with what went wrong."""
+    backends = Backends(_ACCOUNT, region)
+    try:
+        for service in _SERVICES:
+            importlib.import_module(f"moto.{service}.responses")
+        _check(backends, iam_backends[_ACCOUNT]["aws"])
+    except SelfTestError:
+        raise
+    except Exception as error:
+        raise SelfTestError(f"moto's private API has changed: {type(error).__name__}: {error}") from error
+    finally:
+        for accounts in (iam_backends, ec2_backends, sts_backends):
+            accounts.pop(_ACCOUNT, None)
+
+
+def _check(backends: Backends, iam: Any) -> None:
+    iam.create_user(region_name=backends.region, user_name="u")
+    iam.put_user_policy("u", "p", _POLICY)
+    key = iam.create_access_key("u")
+    found = backends.key(key.access_key_id)
+    _expect(found is not None and found.secret == key.secret_access_key, "a user's access key")
+    documents = backends.policies(found.arn if found else "")
+    _expect(policy.allows(documents, "ssm:GetParameter", "*", {}) == (True, False), "a user's policies")
+    options = {"private_ip": _ADDRESS, "instance_type": "t3.micro", "is_instance_type_default": True}
+    ec2_backends[_ACCOUNT][backends.region].run_instances("ami-1", 1, None, [], **options)
+    instance = next(iter(backends.instances()), None)
+    _expect(
+        instance is not None and instance.private_ip == _ADDRESS and instance.running, "an instance's private address"
+    )
+    _expect(backends.key("ASIAUNKNOWN") is None, "that a key is unknown")
+
+
+def _expect(truth: bool, what: str) -> None:
+    if not truth:
+        raise SelfTestError(f"moto no longer tells {what}")

@@ -1,0 +1,113 @@
+"""The sample backend: writes and reads MySQL and Redis at every call and tells how it went.
+
+Settings, by environment: DB_HOST, DB_PORT, DB_NAME, DB_USERNAME, DB_PASSWORD, REDIS_HOST, REDIS_PORT, and
+SPRING_PROFILES_ACTIVE and JAVA_OPTS, which are only shown. APP_VERSION and APP_FAULT are baked into the image.
+
+`GET /health` and `GET /` answer JSON, 200 when both dependencies work and 503 otherwise:
+`{"service", "version", "ok", "settings": {name: value}, "dependencies": {name: {"ok", "writes" | "error"}}}`.
+No answer and no log line holds a credential: of an error only its class and code are told.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pymysql
+import redis
+
+VERSION = os.environ["APP_VERSION"]
+FAULT = os.environ["APP_FAULT"]
+SHOWN = ("SPRING_PROFILES_ACTIVE", "JAVA_OPTS", "DB_HOST", "DB_PORT", "DB_NAME", "REDIS_HOST", "REDIS_PORT")
+
+
+def write_mysql() -> int:
+    """Add one to the row of this application and read it back: the number of writes since the database was made."""
+    connection = pymysql.connect(
+        host=os.environ["DB_HOST"],
+        port=int(os.environ["DB_PORT"]),
+        user=os.environ["DB_USERNAME"],
+        password=os.environ["DB_PASSWORD"],
+        database=os.environ["DB_NAME"],
+        connect_timeout=3,
+        read_timeout=3,
+        autocommit=True,
+    )
+    with connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE IF NOT EXISTS visits (name VARCHAR(32) PRIMARY KEY, writes BIGINT NOT NULL)")
+        cursor.execute("INSERT INTO visits VALUES ('backend', 1) ON DUPLICATE KEY UPDATE writes = writes + 1")
+        cursor.execute("SELECT writes FROM visits WHERE name = 'backend'")
+        (writes,) = cursor.fetchone()
+        return writes
+
+
+def write_redis() -> int:
+    """Add one to this application's counter: its new value."""
+    client = redis.Redis(
+        host=os.environ["REDIS_HOST"], port=int(os.environ["REDIS_PORT"]), socket_timeout=3, socket_connect_timeout=3
+    )
+    with client:
+        return client.incr("popcon:visits")
+
+
+def attempt(write: Callable[[], int]) -> dict[str, object]:
+    """The outcome of one dependency; the texts of driver errors name the user, so they stay here."""
+    try:
+        return {"ok": True, "writes": write()}
+    except (pymysql.Error, redis.RedisError, OSError, RuntimeError, KeyError, ValueError) as error:
+        code = error.args[0] if isinstance(error, pymysql.Error) and error.args else ""
+        return {"ok": False, "error": f"{type(error).__name__} {code}".strip()}
+
+
+def report() -> dict[str, object]:
+    """The whole answer, as the module's docstring says."""
+    dependencies = {"mysql": attempt(write_mysql), "redis": attempt(write_redis)}
+    return {
+        "service": "backend",
+        "version": VERSION,
+        "ok": FAULT != "unhealthy" and all(found["ok"] for found in dependencies.values()),
+        "settings": {name: os.environ.get(name) for name in SHOWN},
+        "dependencies": dependencies,
+    }
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Two paths, one answer."""
+
+    def do_GET(self) -> None:
+        """Answer the report, or 404."""
+        if self.path not in ("/", "/health"):
+            self.send_error(404)
+            return
+        found = report()
+        body = json.dumps(found, indent=1).encode()
+        self.send_response(200 if found["ok"] else 503)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Log what a person asked; the health check asks every few seconds."""
+        if self.path != "/health":
+            print(format % args, flush=True)
+
+
+def main() -> None:
+    """Serve on port 8080 until SIGTERM."""
+    if FAULT == "exit":
+        sys.exit(f"backend {VERSION}: this image was built to fail at its start")
+    server = ThreadingHTTPServer(("", 8080), Handler)
+    # shutdown() waits for the loop, which this handler interrupts: hence the thread.
+    signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
+    print(f"backend {VERSION}: listening on 8080", flush=True)
+    server.serve_forever()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+"""The sample frontend: a page that shows what the backend says.
+
+Settings: BACKEND_URL by environment (`http://host:port`); APP_VERSION and APP_FAULT are baked into the image.
+`GET /` answers HTML, `GET /health` JSON `{"service", "version", "ok", "backend"}`; both 200 when the backend says it
+works, else 503.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+import signal
+import sys
+import threading
+import urllib.error
+import urllib.request
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+VERSION = os.environ["APP_VERSION"]
+FAULT = os.environ["APP_FAULT"]
+PAGE = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>Pop-Con</title>
+<style>body {{ font: 1rem/1.5 system-ui; max-width: 44rem; margin: 3rem auto; padding: 0 1rem }}</style>
+<h1>Pop-Con: {verdict}</h1>
+<p>Frontend version {version}. The backend says:</p>
+<pre>{backend}</pre>
+"""
+
+
+def ask_backend() -> dict[str, object]:
+    """The backend's report; `{"ok": False, "error": reason}` when it gives none."""
+    try:
+        with urllib.request.urlopen(f"{os.environ['BACKEND_URL']}/health", timeout=4) as answer:
+            return json.load(answer)
+    except urllib.error.HTTPError as refusal:
+        # An unwell backend answers 503 with its report.
+        try:
+            return json.load(refusal)
+        except ValueError:
+            return {"ok": False, "error": f"HTTP {refusal.code}"}
+    except (OSError, ValueError) as error:
+        return {"ok": False, "error": str(error)}
+
+
+class Handler(BaseHTTPRequestHandler):
+    """The page and the health check."""
+
+    def do_GET(self) -> None:
+        """Ask the backend, then answer as the path wants it, or 404."""
+        if self.path not in ("/", "/health"):
+            self.send_error(404)
+            return
+        backend = ask_backend()
+        ok = FAULT != "unhealthy" and backend["ok"] is True
+        if self.path == "/":
+            kind = "text/html; charset=utf-8"
+            text = PAGE.format(
+                verdict="everything works" if ok else "something is wrong",
+                version=html.escape(VERSION),
+                backend=html.escape(json.dumps(backend, indent=2)),
+            )
+        else:
+            kind = "application/json"
+            text = json.dumps({"service": "frontend", "version": VERSION, "ok": ok, "backend": backend}, indent=1)
+        body = text.encode()
+        self.send_response(200 if ok else 503)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Log what a person asked; the health check asks every few seconds."""
+        if self.path != "/health":
+            print(format % args, flush=True)
+
+
+def main() -> None:
+    """Serve on port 3000 until SIGTERM."""
+    if FAULT == "exit":
+        sys.exit(f"frontend {VERSION}: this image was built to fail at its start")
+    server = ThreadingHTTPServer(("", 3000), Handler)
+    # shutdown() waits for the loop, which this handler interrupts: hence the thread.
+    signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
+    print(f"frontend {VERSION}: listening on 3000", flush=True)
+    server.serve_forever()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+"""The lab's constants: names, addresses, paths; no secrets. compose.yml and images/ spell some of them out too."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+LAB = Path(__file__).resolve().parent
+REPOSITORY_ROOT = LAB.parent
+STATE = LAB / ".state"
+
+REGION = "ap-northeast-2"
+ACCOUNT = "123456789012"
+REGISTRY = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
+
+PROJECT = "popcon-lab"
+NETWORK = "popcon-lab"
+ACCOUNT_ADDRESS = "10.213.77.10"
+EDGE_ADDRESS = "10.213.77.11"
+REGISTRY_ADDRESS = "10.213.77.12"
+GIT_ADDRESS = "10.213.77.13"
+ENDPOINT_URL = f"http://{ACCOUNT_ADDRESS}:4566"
+CHANNEL_URL = f"ws://{ACCOUNT_ADDRESS}:4567"
+
+#: The registry as this machine sees it: where images are pushed, as a CI runner would.
+PUSH_REGISTRY = "127.0.0.1:5077"
+ECR_REPOSITORY = "dev-app"
+
+#: The gitops repository as the hosts see it, and as this machine does.
+GIT_URL = "https://git.popcon.internal/popcon/gitops.git"
+GIT_LOCAL_URL = f"http://{GIT_ADDRESS}/popcon/gitops.git"
+GIT_USER = "x-access-token"
+GIT_TOKEN_PARAMETER = "/popcon-deploy/GIT_TOKEN"
+
+BUCKET = "popcon-lab-transfer"
+PARAMETER_PATH = "/popcon"
+KEY_ALIAS = "alias/popcon-lab"
+HOST_ROLE = "popcon-lab-host"
+CONTROLLER_USER = "popcon-lab-deployer"
+INSTANCE_TAGS = {"App": "popcon", "Environment": "lab"}
+
+#: On every image the lab builds: the hash of what it was built from.
+CONTENT_LABEL = "popcon.lab.content"
+#: On every container that stands in for an EC2 instance.
+HOST_LABEL = "popcon.lab.role=host"
+
+#: The names the edge answers for.
+EDGE_NAMES = (
+    f"*.{REGION}.amazonaws.com",
+    f"*.s3.{REGION}.amazonaws.com",
+    f"*.dkr.ecr.{REGION}.amazonaws.com",
+    f"api.ecr.{REGION}.amazonaws.com",
+    "iam.amazonaws.com",
+    "sts.amazonaws.com",
+    "registry-1.docker.io",
+    "git.popcon.internal",
+)

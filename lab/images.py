@@ -1,0 +1,247 @@
+"""Builds the lab's images, and pushes those of the sample application as a CI runner would.
+
+An image is built again only when something it is made of has changed: the hash of its files and of the image it stands
+on is kept in its label `popcon.lab.content`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import shutil
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import engine, state
+from .config import CONTENT_LABEL, ECR_REPOSITORY, LAB, PUSH_REGISTRY
+from .console import LabError, run, say, step
+
+SUITE = "trixie"
+_HUB_IMAGE = f"debian:{SUITE}-slim"
+_PACKAGES = "ca-certificates"
+# docker build hands over to buildx where that is installed: its default builder is the one that sees local images, and
+# an attestation would turn an image into an index with a digest of its own.
+_BUILD_ENV = {"BUILDX_BUILDER": "default", "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
+_BUILDS_AT_ONCE = 3
+_MANIFESTS = ("application/vnd.docker.distribution.manifest.v2+json", "application/vnd.oci.image.manifest.v1+json")
+# The suite's.
+_PYTHON = "3.13"
+
+
+@dataclass(frozen=True)
+class Image:
+    """A local image popcon-lab/`name`: its build context, the image it stands on, and where it is pushed, if at all.
+
+    With `wheels`, the context given to Docker holds that folder under its own name, and beside it `wheels/` with the
+    packages its requirements.txt names, fetched here: a container may not know the certificates this machine reaches
+    PyPI with.
+    """
+
+    name: str
+    context: Path
+    base: str = "base"
+    pushed_as: str | None = None
+    wheels: bool = False
+
+    @property
+    def tag(self) -> str:
+        """The local name."""
+        return f"popcon-lab/{self.name}"
+
+
+_APP = LAB / "app" / "images"
+#: In the order of what stands on what.
+IMAGES = (
+    Image("account", LAB / "account", wheels=True),
+    Image("edge", LAB / "images" / "edge"),
+    Image("registry", LAB / "images" / "registry"),
+    Image("git", LAB / "images" / "git"),
+    Image("host", LAB / "images" / "host"),
+    Image("python", _APP / "python"),
+    Image("app-mysql", _APP / "mysql", pushed_as="library/mysql:9"),
+    Image("app-redis", _APP / "redis", pushed_as="library/redis:8"),
+    Image("app-backend", _APP / "backend", base="python", pushed_as=f"{ECR_REPOSITORY}:backend-latest"),
+    Image("app-frontend", _APP / "frontend", base="python", pushed_as=f"{ECR_REPOSITORY}:frontend-latest"),
+)
+_BASE_TAG = "popcon-lab/base"
+
+
+def build_all() -> None:
+    """Build what is missing or out of date."""
+    hashes = {"base": _ensure_base()}
+    waiting = list(IMAGES)
+    while waiting:
+        ready = [image for image in waiting if image.base in hashes]
+        for image in ready:
+            hashes[image.name] = _hash([hashes[image.base].encode(), *_files(image.context)])
+        stale = [image for image in ready if _content_of(image.tag) != hashes[image.name]]
+        with ThreadPoolExecutor(_BUILDS_AT_ONCE) as pool:
+            list(pool.map(lambda image: _build_local(image, hashes[image.name]), stale))
+        waiting = [image for image in waiting if image.name not in hashes]
+
+
+def prune() -> None:
+    """Free the disk of what a new build replaced or made on the way: images without a name that no container uses."""
+    run("docker", "image", "prune", "--force", "--filter", f"label={CONTENT_LABEL}")
+
+
+def push_all() -> None:
+    """Push what the registry lacks, or what changed here since `up` last pushed it; what `push` put there stays."""
+    seeded = state.load_seeded()
+    for image, name in ((image, image.pushed_as) for image in IMAGES if image.pushed_as):
+        content = _content_of(image.tag)
+        if seeded.get(image.name) == content and _is_in_registry(name):
+            continue
+        with step(f"Pushing {name}"):
+            run("docker", "tag", image.tag, f"{PUSH_REGISTRY}/{name}")
+            _push(name)
+        state.save_seeded(**{image.name: content})
+
+
+def push_version(service: str, version: str, fault: str) -> None:
+    """Build `frontend` or `backend` as another version and push it under its usual tag.
+
+    `fault`: `none`, `exit` (the process ends at its start) or `unhealthy` (it runs and its health check fails).
+    """
+    image = next(image for image in IMAGES if image.name == f"app-{service}")
+    name = f"{ECR_REPOSITORY}:{service}-latest"
+    if not _content_of(image.tag):
+        raise LabError("the lab's images are not built; run: python -m lab up")
+    with step(f"Pushing {name}, version {version}{'' if fault == 'none' else f', fault {fault}'}"):
+        arguments = ("--build-arg", f"VERSION={version}", "--build-arg", f"FAULT={fault}")
+        _build(image.context, f"{PUSH_REGISTRY}/{name}", *arguments)
+        _push(name)
+
+
+def remove_all() -> None:
+    """Remove every image of the lab, the base too, but what a container of somebody else's uses."""
+    for tag in [*(image.tag for image in reversed(IMAGES)), _BASE_TAG]:
+        removed = run("docker", "image", "rm", tag, check=False)
+        if "in use" in removed.stderr or "is using" in removed.stderr:
+            say(f"Kept the image {tag}: a container that is not the lab's uses it")
+
+
+def _build_local(image: Image, content: str) -> None:
+    with step(f"Building the {image.name} image"), _context(image) as context:
+        _build(context, image.tag, "--file", str(image.context / "Dockerfile"), "--label", f"{CONTENT_LABEL}={content}")
+
+
+@contextmanager
+def _context(image: Image) -> Iterator[Path]:
+    if not image.wheels:
+        yield image.context
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        context = Path(scratch)
+        shutil.copytree(image.context, context / image.context.name, ignore=shutil.ignore_patterns("__pycache__"))
+        machine = platform.machine()
+        options = ["--no-deps", "--only-binary=:all:", "--implementation=cp", f"--python-version={_PYTHON}", "--quiet"]
+        options += [f"--platform=manylinux_2_{minor}_{machine}" for minor in (34, 28, 17)]
+        requirements = str(image.context / "requirements.txt")
+        download = (sys.executable, "-m", "pip", "download", *options, f"--dest={context / 'wheels'}", "--requirement")
+        run(*download, requirements)
+        yield context
+
+
+def _build(context: Path, tag: str, *options: str) -> None:
+    run("docker", "build", "--quiet", "--force-rm", "--tag", tag, *options, str(context), env=_BUILD_ENV)
+
+
+def _push(name: str) -> None:
+    run("docker", "push", "--quiet", f"{PUSH_REGISTRY}/{name}")
+    run("docker", "image", "rm", f"{PUSH_REGISTRY}/{name}")
+
+
+def _content_of(tag: str) -> str:
+    """The content hash of a local image; empty when there is no such image or it is not of the lab."""
+    label = f'{{{{index .Config.Labels "{CONTENT_LABEL}"}}}}'
+    return run("docker", "image", "inspect", "--format", label, tag, check=False).stdout.strip()
+
+
+def _is_in_registry(name: str) -> bool:
+    repository, _, tag = name.partition(":")
+    request = urllib.request.Request(f"http://{PUSH_REGISTRY}/v2/{repository}/manifests/{tag}", method="HEAD")
+    request.add_header("Accept", ", ".join(_MANIFESTS))
+    try:
+        urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=10).close()
+    except urllib.error.HTTPError:
+        return False
+    return True
+
+
+def _ensure_base() -> str:
+    """Make the image all others stand on, from Docker Hub where it answers, else from Debian's packages."""
+    content = _hash([SUITE.encode(), _PACKAGES.encode()])
+    if _content_of(_BASE_TAG) == content:
+        return content
+    if _docker_hub_answers():
+        with step(f"Making the base image from {_HUB_IMAGE}"):
+            _base_from_hub(content)
+    else:
+        if shutil.which("mmdebstrap") is None:
+            say("Docker Hub does not answer: making the base image from Debian's packages")
+            engine.apt_install("mmdebstrap", "debian-archive-keyring")
+        if os.geteuid() != 0:
+            raise LabError("Docker Hub does not answer; without it, making the base image takes root: use sudo")
+        with step(f"Making the base image from Debian {SUITE}'s packages"):
+            _base_from_packages(content)
+    return content
+
+
+def _docker_hub_answers() -> bool:
+    try:
+        urllib.request.urlopen("https://registry-1.docker.io/v2/", timeout=4).close()
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def _base_from_hub(content: str) -> None:
+    was_there = run("docker", "image", "inspect", _HUB_IMAGE, check=False).returncode == 0
+    run("docker", "pull", "--quiet", _HUB_IMAGE)
+    recipe = (
+        f"FROM {_HUB_IMAGE}\n"
+        f"RUN apt-get update && apt-get install -y --no-install-recommends {_PACKAGES} && rm -rf /var/lib/apt/lists/*\n"
+    )
+    with tempfile.TemporaryDirectory() as context:
+        Path(context, "Dockerfile").write_text(recipe)
+        _build(Path(context), _BASE_TAG, "--label", f"{CONTENT_LABEL}={content}")
+    if not was_there:
+        run("docker", "image", "rm", _HUB_IMAGE)
+
+
+def _base_from_packages(content: str) -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        archive = f"{scratch}/base.tar"
+        # The archive's own files in /var/lib/apt/lists would be stale by the time an image is built on it.
+        trim = "--customize-hook=rm -rf $1/var/lib/apt/lists/* $1/var/cache/apt/*"
+        run("mmdebstrap", "--quiet", "--variant=minbase", f"--include={_PACKAGES}", trim, SUITE, archive)
+        changes = ("--change", "ENV PATH /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
+        label = ("--change", f"LABEL {CONTENT_LABEL}={content}")
+        run("docker", "import", *changes, *label, archive, _BASE_TAG)
+
+
+def _files(folder: Path) -> Iterable[bytes]:
+    """Name, executable bit and content of every file below `folder`, in a stable order."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and "__pycache__" not in path.parts:
+            yield f"{path.relative_to(folder)} {path.stat().st_mode & 0o111}".encode()
+            yield path.read_bytes()
+
+
+def _hash(parts: Iterable[bytes]) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "big"))
+        digest.update(part)
+    return digest.hexdigest()[:32]

@@ -1,0 +1,58 @@
+"""The IAM policies of the lab's two principals: no more than a deployment needs, as a real account should have them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .config import ACCOUNT, BUCKET, ECR_REPOSITORY, GIT_TOKEN_PARAMETER, INSTANCE_TAGS, PARAMETER_PATH, REGION
+
+_SSM = f"arn:aws:ssm:{REGION}:{ACCOUNT}"
+#: Who may take the host role: EC2, for its instances.
+HOST_TRUST: dict[str, Any] = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}],
+}
+
+
+def _allow(sid: str, actions: list[str], resources: list[str], **conditions: Any) -> dict[str, Any]:
+    statement = {"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resources}
+    return {**statement, "Condition": conditions} if conditions else statement
+
+
+def host(key_arn: str) -> dict[str, Any]:
+    """What an instance may do: be a managed node, read its own parameters, pull its own images."""
+    readable = [f"{_SSM}:parameter{path}" for path in (PARAMETER_PATH, f"{PARAMETER_PATH}/*", GIT_TOKEN_PARAMETER)]
+    agent = ["ssm:UpdateInstanceInformation"]
+    agent += [f"ssmmessages:{verb}{channel}Channel" for verb in ("Create", "Open") for channel in ("Control", "Data")]
+    pull = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:BatchCheckLayerAvailability"]
+    return _policy(
+        _allow("Agent", agent, ["*"]),
+        _allow("ReadOwnParameters", ["ssm:GetParameter", "ssm:GetParameters", "ssm:GetParametersByPath"], readable),
+        _allow(
+            "DecryptOwnParameters",
+            ["kms:Decrypt"],
+            [key_arn],
+            StringEquals={"kms:ViaService": f"ssm.{REGION}.amazonaws.com"},
+            StringLike={"kms:EncryptionContext:PARAMETER_ARN": readable},
+        ),
+        _allow("EcrToken", ["ecr:GetAuthorizationToken"], ["*"]),
+        _allow("EcrPull", pull, [f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/{ECR_REPOSITORY}"]),
+    )
+
+
+def controller() -> dict[str, Any]:
+    """What the deploying user may do: sessions on the lab's instances, transfers through the bucket; no parameter."""
+    instances = f"arn:aws:ec2:{REGION}:{ACCOUNT}:instance/*"
+    of_the_lab = {"aws:ResourceTag/Environment": INSTANCE_TAGS["Environment"]}
+    return _policy(
+        _allow("Sessions", ["ssm:StartSession"], [instances], StringEquals=of_the_lab),
+        _allow("SessionDocument", ["ssm:StartSession"], [f"{_SSM}:document/SSM-SessionManagerRunShell"]),
+        _allow("OwnSessions", ["ssm:TerminateSession", "ssm:ResumeSession"], [f"{_SSM}:session/${{aws:username}}-*"]),
+        _allow("Transfers", ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], [f"arn:aws:s3:::{BUCKET}/i-*"]),
+        _allow("Bucket", ["s3:ListBucket", "s3:GetBucketLocation"], [f"arn:aws:s3:::{BUCKET}"]),
+        _allow("Inventory", ["ec2:DescribeInstances", "ssm:DescribeInstanceInformation"], ["*"]),
+    )
+
+
+def _policy(*statements: dict[str, Any]) -> dict[str, Any]:
+    return {"Version": "2012-10-17", "Statement": list(statements)}

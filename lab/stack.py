@@ -1,0 +1,187 @@
+"""The lab as a whole: its containers up, down and seen."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from . import engine, gitops, images, seed, state
+from .config import (
+    ACCOUNT_ADDRESS,
+    EDGE_ADDRESS,
+    ENDPOINT_URL,
+    GIT_ADDRESS,
+    HOST_LABEL,
+    LAB,
+    NETWORK,
+    PROJECT,
+    PUSH_REGISTRY,
+    STATE,
+)
+from .console import LabError, run, say, step
+
+_OURS = f"label=com.docker.compose.project={PROJECT}"
+_ANSWER_SECONDS = 60
+
+
+def up(hosts: int | None) -> None:
+    """Make the lab complete, with `hosts` hosts (None: as many as there are, or 1); what is complete stays as it is."""
+    started = time.monotonic()
+    engine.ensure()
+    if not state.exists() and _containers():
+        raise LabError("a lab made from another working copy is here; remove it first: python -m lab down")
+    known = state.prepare()
+    images.build_all()
+    present = [container for container in _containers() if container["service"] == "host"]
+    count = hosts or len(present) or 1
+    # Compose, scaling down, would leave their volumes.
+    _remove_containers([host for host in present if _number(host["name"]) > count])
+    with step(f"Starting the account, its servers and {count} host{'' if count == 1 else 's'}"):
+        files = ["--file", str(LAB / "compose.yml")]
+        if engine.cgroup_version() == 1:
+            files += ["--file", str(LAB / "compose.cgroup-v1.yml")]
+        env = {
+            "LAB_STATE": str(STATE),
+            "LAB_ADMIN_ACCESS_KEY": known["admin_access_key"],
+            "LAB_ADMIN_SECRET_KEY": known["admin_secret_key"],
+        }
+        options = ("--detach", "--remove-orphans", "--scale", f"host={count}")
+        run(*engine.compose(), "--project-name", PROJECT, *files, "up", *options, env=env)
+        _wait("the account", lambda: _answers(ACCOUNT_ADDRESS, 4566, "/_lab/health") == 200)
+        _wait("the registry", lambda: _answers(*_push_registry(), "/v2/") == 200)
+        _wait("the git server", lambda: _answers(GIT_ADDRESS, 80, "/") == 401)
+        _wait("the edge", lambda: _listens(EDGE_ADDRESS, 443))
+        addresses = _host_addresses()
+        for container in addresses:
+            _wait(container, partial(_is_booted, container))
+    images.prune()
+    images.push_all()
+    gitops.seed()
+    with step("Filling the account"):
+        ids = seed.seed(addresses)
+    for container, address in addresses.items():
+        say(f"Host {ids[container]} is container {container} at {address}")
+    say(f"The lab is up after {time.monotonic() - started:.0f} s. To be its deployment controller: . {state.ENV}")
+
+
+def down(with_images: bool) -> None:
+    """Remove all the lab made on this machine but, unless `with_images`, its images. Nothing there is fine."""
+    if engine.is_running():
+        _remove_containers(_containers())
+        for kind in ("network", "volume"):
+            if names := run("docker", kind, "ls", "--quiet", "--filter", _OURS).stdout.split():
+                run("docker", kind, "rm", *names)
+        images.prune()
+        if with_images:
+            with step("Removing the images"):
+                images.remove_all()
+    elif state.exists():
+        say("No Docker engine answers: if one ran a lab here, start it and run this again")
+    state.remove()
+    say("The lab is gone" + ("" if with_images else "; its images stay for the next time (--images removes them)"))
+
+
+def status() -> dict[str, Any]:
+    """What is there: `{"up": bool, "services": [...], "hosts": [...], "urls": {...}}`, empty lists without a lab."""
+    if not engine.is_running():
+        return {"up": False, "services": [], "hosts": [], "urls": {}}
+    services = _containers()
+    for service in services:
+        del service["id"]
+    hosts: list[dict[str, str]] = []
+    if state.exists() and ("account", "running") in {(service["service"], service["state"]) for service in services}:
+        by_address = {address: container for container, address in _host_addresses().items()}
+        try:
+            hosts = [{**found, "container": by_address.get(found["address"], "")} for found in seed.instances()]
+        except seed.REFUSALS as error:
+            raise LabError(f"the emulated account does not answer: {error}; run: python -m lab up") from error
+    return {
+        "up": bool(hosts) and all(service["state"] == "running" for service in services),
+        "services": services,
+        "hosts": hosts,
+        "urls": {"aws": ENDPOINT_URL, "push": PUSH_REGISTRY, "git": f"http://{GIT_ADDRESS}"} if services else {},
+    }
+
+
+def _containers() -> list[dict[str, str]]:
+    """The lab's containers, stopped ones too: `{"id", "name", "service", "state", "detail"}` each."""
+    keys = ("id", "name", "service", "state", "detail")
+    template = '{{.ID}}\t{{.Names}}\t{{.Label "com.docker.compose.service"}}\t{{.State}}\t{{.Status}}'
+    lines = run("docker", "ps", "--all", "--filter", _OURS, "--format", template).stdout.splitlines()
+    return sorted((dict(zip(keys, line.split("\t"))) for line in lines), key=lambda container: container["name"])
+
+
+def _host_addresses() -> dict[str, str]:
+    """The running hosts: container name -> address in the lab's network, in the order of their numbers."""
+    running = run("docker", "ps", "--quiet", "--filter", _OURS, "--filter", f"label={HOST_LABEL}").stdout.split()
+    if not running:
+        return {}
+    found = {
+        container["Name"].lstrip("/"): container["NetworkSettings"]["Networks"][NETWORK]["IPAddress"]
+        for container in json.loads(run("docker", "inspect", *running).stdout)
+    }
+    return dict(sorted(found.items(), key=lambda item: _number(item[0])))
+
+
+def _number(container: str) -> int:
+    """Which of a service's containers this is, by its name."""
+    return int(container.rpartition("-")[2])
+
+
+def _remove_containers(containers: list[dict[str, str]]) -> None:
+    """Remove containers with their own volumes; none is fine."""
+    if not containers:
+        return
+    with step(f"Removing {len(containers)} container{'' if len(containers) == 1 else 's'}"):
+        # An engine inside a host that is stopped in order takes its containers' cgroups and mounts away with it.
+        hosts = [container["id"] for container in containers if container["service"] == "host"]
+        if hosts:
+            run("docker", "stop", "--time", "30", *hosts)
+        run("docker", "rm", "--force", "--volumes", *(container["id"] for container in containers))
+
+
+def _push_registry() -> tuple[str, int]:
+    host, _, port = PUSH_REGISTRY.partition(":")
+    return host, int(port)
+
+
+def _wait(what: str, is_ready: Callable[[], bool]) -> None:
+    for _ in range(_ANSWER_SECONDS * 5):
+        if is_ready():
+            return
+        time.sleep(0.2)
+    raise LabError(
+        f"{what} does not answer after {_ANSWER_SECONDS} s; see: docker ps --all --filter {_OURS}, and docker logs. "
+        f"(This machine has to reach Docker's own networks: an engine in a virtual machine will not do.)"
+    )
+
+
+def _answers(host: str, port: int, path: str) -> int:
+    """The HTTP status of a GET without any proxy; 0 when nobody answers."""
+    connection = http.client.HTTPConnection(host, port, timeout=5)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status
+    except (OSError, http.client.HTTPException):
+        return 0
+    finally:
+        connection.close()
+
+
+def _listens(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((host, port), timeout=2).close()
+    except OSError:
+        return False
+    return True
+
+
+def _is_booted(container: str) -> bool:
+    """Whether systemd has started all it wants; a degraded system is a boot too, and a test shows the failed unit."""
+    answer = run("docker", "exec", container, "systemctl", "is-system-running", check=False)
+    return answer.stdout.strip() in ("running", "degraded")

@@ -1,0 +1,298 @@
+"""Fixtures of the lab's unit tests: an account without Docker, its clock and its containers made up."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import termios
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
+
+REGION = "ap-northeast-2"
+ACCOUNT = "123456789012"
+REGISTRY = f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com"
+ADMIN = ("AKIAADMIN", "admin-secret")
+HOST_ADDRESS = "10.213.77.130"
+
+
+@dataclass
+class Answer:
+    """What the account answered."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        """The body as JSON."""
+        return json.loads(self.body)
+
+
+@dataclass
+class Account:
+    """An account in this process. ``later`` moves its clock (s), ``containers`` are the addresses of running hosts."""
+
+    later: float = 0.0
+    containers: dict[str, str] = field(default_factory=dict)
+    api: Any = None
+    keyring: Any = None
+    backends: Any = None
+    metadata: Any = None
+
+    def now(self) -> float:
+        """The account's time, in seconds since 1970."""
+        return time.time() + self.later
+
+    def request(self, method: str, target: str, headers: dict[str, str] | None = None, body: bytes = b"") -> Answer:
+        """One HTTP request, as it is."""
+        answer: dict[str, Any] = {}
+
+        def start_response(status: str, headers: list[tuple[str, str]], *_: Any) -> None:
+            answer.update(status=int(status.split()[0]), headers=dict(headers))
+
+        path = urlsplit(f"http://account{target}")
+        environ = {
+            "REQUEST_METHOD": method,
+            "REQUEST_URI": target,
+            "PATH_INFO": path.path,
+            "QUERY_STRING": path.query,
+            "SERVER_NAME": "account",
+            "SERVER_PORT": "4566",
+            "SERVER_PROTOCOL": "HTTP/1.1",
+            "REMOTE_ADDR": "10.213.77.1",
+            "wsgi.url_scheme": "http",
+            "wsgi.input": io.BytesIO(body),
+            "wsgi.errors": sys.stderr,
+            "CONTENT_LENGTH": str(len(body)),
+        }
+        for name, value in {"Host": "account:4566", **(headers or {})}.items():
+            key = name.upper().replace("-", "_")
+            environ[key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"] = value
+        content = b"".join(self.api(environ, start_response))
+        return Answer(answer["status"], answer["headers"], content)
+
+    def signed(
+        self,
+        keys: tuple[str, ...],
+        service: str,
+        target: str = "/",
+        *,
+        method: str = "POST",
+        headers: dict[str, str] | None = None,
+        body: bytes = b"",
+        tamper: Callable[[dict[str, str]], None] = lambda headers: None,
+    ) -> Answer:
+        """One request signed by botocore with (access key id, secret[, token]); ``tamper`` may change it after that."""
+        from botocore.auth import S3SigV4Auth, SigV4Auth
+        from botocore.awsrequest import AWSRequest
+        from botocore.credentials import Credentials
+
+        headers = {"Host": "account:4566", **(headers or {})}
+        request = AWSRequest(method, f"http://account:4566{target}", data=body, headers=headers)
+        (S3SigV4Auth if service == "s3" else SigV4Auth)(Credentials(*keys), service, REGION).add_auth(request)
+        sent = dict(request.headers.items())
+        tamper(sent)
+        return self.request(method, target, sent, body)
+
+    def call(
+        self, keys: tuple[str, ...], action: str, parameters: dict[str, Any] | None = None, **options: Any
+    ) -> Answer:
+        """One call of a JSON service, e.g. ``ssm:GetParameter``."""
+        service, _, name = action.partition(":")
+        target = {"ssm": "AmazonSSM", "ecr": "AmazonEC2ContainerRegistry_V20150921"}[service]
+        headers = {"X-Amz-Target": f"{target}.{name}", "Content-Type": "application/x-amz-json-1.1"}
+        return self.signed(keys, service, headers=headers, body=json.dumps(parameters or {}).encode(), **options)
+
+    def user(self, name: str, *statements: dict[str, Any]) -> tuple[str, str]:
+        """A new user with one policy; its keys."""
+        self.query("iam", {"Action": "CreateUser", "UserName": name})
+        if statements:
+            form = {"Action": "PutUserPolicy", "UserName": name, "PolicyName": "p"}
+            self.query("iam", {**form, "PolicyDocument": policy(*statements)})
+        body = self.query("iam", {"Action": "CreateAccessKey", "UserName": name}).body.decode()
+        key_id, secret = (re.search(f"<{tag}>([^<]+)</{tag}>", body) for tag in ("AccessKeyId", "SecretAccessKey"))
+        assert key_id and secret
+        return key_id[1], secret[1]
+
+    def instance(self, address: str = HOST_ADDRESS, *statements: dict[str, Any], **tags: str) -> Any:
+        """A new instance at the address with the role popcon-lab-host, which gets the policy."""
+        trust = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        names = {"InstanceProfileName": "popcon-lab-host", "RoleName": "popcon-lab-host"}
+        self.query(
+            "iam", {"Action": "CreateRole", "RoleName": "popcon-lab-host", "AssumeRolePolicyDocument": policy(trust)}
+        )
+        self.query("iam", {"Action": "CreateInstanceProfile", "InstanceProfileName": "popcon-lab-host"})
+        self.query("iam", {"Action": "AddRoleToInstanceProfile", **names})
+        if statements:
+            form = {"Action": "PutRolePolicy", "RoleName": "popcon-lab-host", "PolicyName": "p"}
+            self.query("iam", {**form, "PolicyDocument": policy(*statements)})
+        form = {
+            "Action": "RunInstances",
+            "Version": "2016-11-15",
+            "ImageId": "ami-12c6146b",
+            "MinCount": "1",
+            "MaxCount": "1",
+            "PrivateIpAddress": address,
+            "IamInstanceProfile.Name": "popcon-lab-host",
+        }
+        if tags:
+            form["TagSpecification.1.ResourceType"] = "instance"
+        for number, (name, value) in enumerate(tags.items(), 1):
+            form |= {f"TagSpecification.1.Tag.{number}.Key": name, f"TagSpecification.1.Tag.{number}.Value": value}
+        self.query("ec2", form)
+        return next(instance for instance in self.backends.instances() if instance.private_ip == address)
+
+    def query(self, service: str, form: dict[str, str], keys: tuple[str, ...] = ADMIN) -> Answer:
+        """One call of a query service, which must succeed for the seeding principal."""
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        answer = self.signed(keys, service, headers=headers, body=urlencode(form).encode())
+        assert keys != ADMIN or answer.status == 200, answer.body
+        return answer
+
+
+def policy(*statements: dict[str, Any]) -> str:
+    """A policy document."""
+    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+
+
+def allow(action: str | list[str], resource: str | list[str] = "*", **more: Any) -> dict[str, Any]:
+    """An Allow statement."""
+    return {"Effect": "Allow", "Action": action, "Resource": resource, **more}
+
+
+class LocalShell:
+    """A gateway's shell on a terminal of this machine."""
+
+    def __init__(self) -> None:
+        self.master, slave = os.openpty()
+        self.process = subprocess.Popen(
+            ["sh"],
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+            env={"PATH": os.environ["PATH"], "TERM": "xterm-256color", "LANG": "C.UTF-8", "PS1": "$ "},
+        )
+        os.close(slave)
+
+    async def read(self) -> bytes:
+        """Output, empty at the end."""
+        try:
+            return await asyncio.to_thread(os.read, self.master, 4096)
+        except OSError:
+            return b""
+
+    async def write(self, data: bytes) -> None:
+        """Type."""
+        await asyncio.to_thread(os.write, self.master, data)
+
+    async def resize(self, columns: int, rows: int) -> None:
+        """Set the terminal's size."""
+        termios.tcsetwinsize(self.master, (rows, columns))
+
+    async def end(self) -> None:
+        """Hang up and make sure."""
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGHUP)
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+@dataclass
+class Running:
+    """A gateway that serves, in a loop of its own thread."""
+
+    gateway: Any
+    loop: asyncio.AbstractEventLoop
+    shells: list[LocalShell]
+
+    def start(self, target: str = "i-0123456789abcdef0") -> dict[str, str]:
+        """StartSession."""
+        return self.gateway.call(self.gateway.start(target, "container", f"arn:aws:iam::{ACCOUNT}:user/tester"))
+
+    def terminate(self, session_id: str) -> None:
+        """TerminateSession."""
+        self.gateway.call(self.gateway.terminate(session_id))
+
+    def drop(self, session_id: str) -> None:
+        """Cut the connection of a session without a word."""
+        socket = self.gateway.sessions[session_id].socket
+        self.loop.call_soon_threadsafe(socket.transport.abort)
+
+
+@pytest.fixture
+def running() -> Iterator[Running]:
+    """A gateway on a free port of this machine whose shells are local ones."""
+    pytest.importorskip("websockets")
+    from lab.account.gateway import Gateway
+
+    shells: list[LocalShell] = []
+
+    async def start_shell(container: str) -> LocalShell:
+        shells.append(LocalShell())
+        return shells[-1]
+
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, daemon=True).start()
+    gateway = Gateway("", start_shell)
+    server = asyncio.run_coroutine_threadsafe(gateway.serve("127.0.0.1", 0), loop).result()
+    gateway._url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    yield Running(gateway, loop, shells)
+    asyncio.run_coroutine_threadsafe(gateway.close(), loop).result(10)
+    server.close()
+    loop.call_soon_threadsafe(loop.stop)
+
+
+@pytest.fixture
+def account(monkeypatch: pytest.MonkeyPatch, running: Running) -> Iterator[Account]:
+    """A new account for one test."""
+    pytest.importorskip("moto", reason="the account stands on moto: pip install -r lab/account/requirements.txt")
+    pytest.importorskip("flask_cors")
+    monkeypatch.setenv("MOTO_ACCOUNT_ID", ACCOUNT)
+    from moto.ec2.models import ec2_backends
+    from moto.iam.models import iam_backends
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+    from moto.s3.models import s3_backends
+    from moto.ssm.models import ssm_backends
+    from moto.sts.models import sts_backends
+
+    from lab.account import api, auth, backends, ecr, imds
+
+    made = Account()
+    made.backends = backends.Backends(ACCOUNT, REGION)
+    made.keyring = auth.Keyring(made.backends, ADMIN, made.now)
+    made.metadata = imds.Metadata(made.backends, made.keyring, made.now)
+    authorizer = auth.Authorizer(made.backends)
+    settings = api.Settings()
+    tokens = ecr.Tokens(REGISTRY, ACCOUNT, REGION, authorizer, lambda: settings.ecr_token_life_seconds, made.now)
+    made.api = api.Api(
+        made.backends,
+        auth.Authenticator(made.keyring, made.now),
+        authorizer,
+        tokens,
+        running.gateway,
+        settings,
+        DomainDispatcherApplication(create_backend_app),
+        hosts=lambda: made.containers,
+    )
+    yield made
+    for accounts in (ec2_backends, iam_backends, s3_backends, ssm_backends, sts_backends):
+        accounts.pop(ACCOUNT, None)
+    s3_backends.bucket_accounts.clear()

@@ -1,0 +1,346 @@
+"""The account's HTTP front: who may do what, in AWS's own words, and what the lab answers itself."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+from urllib.parse import quote
+from xml.etree import ElementTree
+
+import pytest
+from conftest import ACCOUNT, ADMIN, HOST_ADDRESS, REGION, REGISTRY, Account, Answer, allow
+
+ARN = f"arn:aws:ssm:{REGION}:{ACCOUNT}"
+REPOSITORY = f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/dev-app"
+EMPTY = {"X-Amz-Content-SHA256": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"}
+
+
+def error(answer: Answer) -> tuple[str, str]:
+    """Code and message of a JSON error."""
+    assert answer.status == 400
+    return answer.json()["__type"], answer.json()["message"]
+
+
+def minted(account: Account, *statements: dict[str, Any]) -> tuple[str, str, str]:
+    """An instance with a role, and the role's credentials."""
+    instance = account.instance(HOST_ADDRESS, *statements)
+    credentials = account.keyring.for_instance(instance, instance.role)
+    return credentials.access_key_id, credentials.key.secret, credentials.key.token
+
+
+def test_a_good_signature_reaches_moto(account: Account) -> None:
+    assert account.call(ADMIN, "ssm:PutParameter", {"Name": "/popcon/A", "Value": "x", "Type": "String"}).status == 200
+    answer = account.call(ADMIN, "ssm:GetParameter", {"Name": "/popcon/A"})
+    assert answer.json()["Parameter"]["Value"] == "x"
+
+
+def test_unsigned_requests_are_refused(account: Account) -> None:
+    answer = account.request("POST", "/", {"X-Amz-Target": "AmazonSSM.GetParameter"}, b"{}")
+    assert error(answer)[0] == "MissingAuthenticationTokenException"
+    assert account.request("GET", "/bucket/key").status == 403
+    assert account.request("GET", "/latest/meta-data/instance-id").status == 403
+    assert account.request("POST", "/moto-api/reset").status == 403
+
+
+def test_unknown_key(account: Account) -> None:
+    code, message = error(account.call(("AKIAUNKNOWN", "x"), "ssm:GetParameter"))
+    assert (code, message) == ("UnrecognizedClientException", "The security token included in the request is invalid.")
+    answer = account.query("sts", {"Action": "GetCallerIdentity"}, ("AKIAUNKNOWN", "x"))
+    assert answer.status == 403
+    assert b"<Code>InvalidClientTokenId</Code>" in answer.body
+    assert b"<Code>AuthFailure</Code>" in account.query("ec2", {"Action": "DescribeVpcs"}, ("AKIAUNKNOWN", "x")).body
+    answer = account.signed(("AKIAUNKNOWN", "x"), "s3", "/bucket/key", method="GET", headers=EMPTY)
+    assert (answer.status, b"<Code>InvalidAccessKeyId</Code>" in answer.body) == (403, True)
+
+
+def test_bad_signature(account: Account) -> None:
+    keys = account.user("u", allow("*"))
+    assert account.call(keys, "ssm:DescribeParameters").status == 200
+    wrong = (keys[0], "not the secret")
+    assert error(account.call(wrong, "ssm:DescribeParameters"))[0] == "InvalidSignatureException"
+    assert b"<Code>SignatureDoesNotMatch</Code>" in account.query("sts", {"Action": "GetCallerIdentity"}, wrong).body
+    answer = account.signed(wrong, "s3", "/bucket/key", method="GET", headers=EMPTY)
+    assert (answer.status, b"<Code>SignatureDoesNotMatch</Code>" in answer.body) == (403, True)
+
+
+def test_what_was_signed_cannot_be_changed(account: Account) -> None:
+    def other_action(headers: dict[str, str]) -> None:
+        headers["X-Amz-Target"] = "AmazonSSM.DeleteParameter"
+
+    answer = account.call(ADMIN, "ssm:GetParameter", {"Name": "/popcon/A"}, tamper=other_action)
+    assert error(answer)[0] == "InvalidSignatureException"
+
+
+def test_an_inactive_key_is_unknown(account: Account) -> None:
+    keys = account.user("u", allow("*"))
+    account.query("iam", {"Action": "UpdateAccessKey", "UserName": "u", "AccessKeyId": keys[0], "Status": "Inactive"})
+    assert error(account.call(keys, "ssm:DescribeParameters"))[0] == "UnrecognizedClientException"
+
+
+def test_role_credentials_and_their_end(account: Account) -> None:
+    keys = minted(account, allow("ssm:DescribeParameters"))
+    assert account.call(keys, "ssm:DescribeParameters").status == 200
+    assert error(account.call(keys[:2], "ssm:DescribeParameters"))[0] == "UnrecognizedClientException"
+    assert error(account.call((*keys[:2], "other"), "ssm:DescribeParameters"))[0] == "UnrecognizedClientException"
+    account.keyring._roles[keys[0]].key.__dict__["expires"] = account.now() - 1
+    code, message = error(account.call(keys, "ssm:DescribeParameters"))
+    assert (code, message) == ("ExpiredTokenException", "The security token included in the request is expired")
+    assert b"<Code>ExpiredToken</Code>" in account.query("sts", {"Action": "GetCallerIdentity"}, keys).body
+
+
+def test_assumed_roles(account: Account) -> None:
+    account.instance(HOST_ADDRESS, allow("ssm:DescribeParameters"))
+    keys = account.user("u", allow("sts:AssumeRole", f"arn:aws:iam::{ACCOUNT}:role/popcon-*"))
+    form = {"Action": "AssumeRole", "Version": "2011-06-15", "RoleSessionName": "ci"}
+    answer = account.query("sts", {**form, "RoleArn": f"arn:aws:iam::{ACCOUNT}:role/popcon-lab-host"}, keys)
+    root = ElementTree.fromstring(answer.body)
+    found = {element.tag.rpartition("}")[2]: element.text or "" for element in root.iter()}
+    role = (found["AccessKeyId"], found["SecretAccessKey"], found["SessionToken"])
+    assert account.call(role, "ssm:DescribeParameters").status == 200
+    assert "assumed-role/popcon-lab-host/ci is not" in error(account.call(role, "ssm:GetParameter", {"Name": "/a"}))[1]
+    account.later = 3700
+    assert error(account.call(role, "ssm:DescribeParameters"))[0] == "ExpiredTokenException"
+    account.later = 0
+    answer = account.query("sts", {**form, "RoleArn": f"arn:aws:iam::{ACCOUNT}:role/other"}, keys)
+    assert b"<Code>AccessDenied</Code>" in answer.body
+
+
+def test_a_request_from_another_time(account: Account) -> None:
+    account.later = 400
+    assert error(account.call(ADMIN, "ssm:DescribeParameters"))[0] == "InvalidSignatureException"
+
+
+def test_denied_in_awss_words(account: Account) -> None:
+    keys = minted(account, allow("ssm:GetParameter*", f"{ARN}:parameter/popcon/*"))
+    instance_id = account.backends.instances()[0].id
+    assert account.call(keys, "ssm:GetParametersByPath", {"Path": "/popcon/"}).status == 200
+    code, message = error(account.call(keys, "ssm:GetParametersByPath", {"Path": "/popcon"}))
+    assert code == "AccessDeniedException"
+    assert message == (
+        f"User: arn:aws:sts::{ACCOUNT}:assumed-role/popcon-lab-host/{instance_id} is not authorized to perform: "
+        f"ssm:GetParametersByPath on resource: {ARN}:parameter/popcon "
+        "because no identity-based policy allows the ssm:GetParametersByPath action"
+    )
+    answer = account.query("ec2", {"Action": "DescribeInstances", "Version": "2016-11-15"}, keys)
+    assert answer.status == 403
+    assert b"<Code>UnauthorizedOperation</Code>" in answer.body
+    answer = account.signed(keys, "s3", "/popcon-lab-transfer/a", method="GET", headers=EMPTY)
+    assert answer.status == 403
+    assert b's3:GetObject on resource: "arn:aws:s3:::popcon-lab-transfer/a" because' in answer.body
+
+
+def test_every_named_parameter_counts(account: Account) -> None:
+    keys = account.user("u", allow("ssm:GetParameters", f"{ARN}:parameter/popcon/*"))
+    assert account.call(keys, "ssm:GetParameters", {"Names": ["/popcon/A", "/popcon/B:3"]}).status == 200
+    code, message = error(account.call(keys, "ssm:GetParameters", {"Names": ["/popcon/A", "/other"]}))
+    assert (code, f"{ARN}:parameter/other because" in message) == ("AccessDeniedException", True)
+
+
+def test_explicit_deny(account: Account) -> None:
+    deny = {"Effect": "Deny", "Action": "ssm:*", "Resource": f"{ARN}:parameter/popcon/SECRET"}
+    keys = account.user("u", allow("ssm:*"), deny)
+    assert error(account.call(keys, "ssm:GetParameter", {"Name": "/other"}))[0] == "ParameterNotFound"
+    message = error(account.call(keys, "ssm:GetParameter", {"Name": "/popcon/SECRET"}))[1]
+    assert message.endswith("with an explicit deny in an identity-based policy")
+
+
+def test_everybody_may_ask_who_they_are(account: Account) -> None:
+    form = {"Action": "GetCallerIdentity", "Version": "2011-06-15"}
+    body = account.query("sts", form, account.user("u")).body.decode()
+    assert f"<Arn>arn:aws:iam::{ACCOUNT}:user/u</Arn>" in body
+    body = account.query("sts", form, minted(account)).body.decode()
+    assert f"<Arn>arn:aws:sts::{ACCOUNT}:assumed-role/popcon-lab-host/i-" in body
+    assert f"<Account>{ACCOUNT}</Account>" in body
+
+
+def presign(account: Account, keys: tuple[str, ...], method: str, path: str, seconds: int = 60) -> str:
+    """A presigned URL's path and query."""
+    from botocore.auth import S3SigV4QueryAuth
+    from botocore.awsrequest import AWSRequest
+    from botocore.credentials import Credentials
+
+    request = AWSRequest(method, f"http://account:4566{quote(path)}", headers={"Host": "account:4566"})
+    S3SigV4QueryAuth(Credentials(*keys), "s3", REGION, expires=seconds).add_auth(request)
+    return request.url.removeprefix("http://account:4566")
+
+
+def test_presigned_urls(account: Account) -> None:
+    location = (
+        f"<CreateBucketConfiguration><LocationConstraint>{REGION}</LocationConstraint></CreateBucketConfiguration>"
+    )
+    headers = {"X-Amz-Content-SHA256": "UNSIGNED-PAYLOAD"}
+    created = account.signed(ADMIN, "s3", "/transfer", method="PUT", headers=headers, body=location.encode())
+    assert created.status == 200, created.body
+    keys = account.user("u", allow(["s3:GetObject", "s3:PutObject"], "arn:aws:s3:::transfer/i-1/*"))
+    path = "/transfer/i-1//tmp/a b+é"
+    assert account.request("PUT", presign(account, keys, "PUT", path), body=b"hello").status == 200
+    url = presign(account, keys, "GET", path)
+    assert account.request("GET", url).body == b"hello"
+    assert b"SignatureDoesNotMatch" in account.request("PUT", url, body=b"x").body
+    assert b"SignatureDoesNotMatch" in account.request("GET", url.replace("a%20b", "a%20c")).body
+    assert b"SignatureDoesNotMatch" in account.request("GET", url.replace("Expires=60", "Expires=61")).body
+    account.later = 61
+    expired = account.request("GET", url)
+    assert (expired.status, b"<Message>Request has expired</Message>" in expired.body) == (403, True)
+    account.later = 0
+    elsewhere = account.request("GET", presign(account, keys, "GET", "/transfer/i-2/x"))
+    assert (elsewhere.status, b"<Code>AccessDenied</Code>" in elsewhere.body) == (403, True)
+    old = account.request("GET", "/transfer/x?AWSAccessKeyId=AKIAADMIN&Signature=x&Expires=9999999999")
+    assert (old.status, b"Please use AWS4-HMAC-SHA256" in old.body) == (400, True)
+
+
+def test_a_body_other_than_signed(account: Account) -> None:
+    headers: dict[str, str] = {}
+    account.signed(ADMIN, "s3", "/transfer/x", method="PUT", body=b"this", tamper=headers.update)
+    assert b"XAmzContentSHA256Mismatch" in account.request("PUT", "/transfer/x", headers, b"that").body
+
+
+def basic(token: str) -> dict[str, str]:
+    return {"Authorization": f"Basic {token}"}
+
+
+def test_ecr_token_opens_the_registry_until_it_expires(account: Account) -> None:
+    keys = account.user("u", allow("ecr:GetAuthorizationToken"), allow("ecr:BatchGetImage", REPOSITORY))
+    (data,) = account.call(keys, "ecr:GetAuthorizationToken").json()["authorizationData"]
+    assert data["proxyEndpoint"] == f"https://{REGISTRY}"
+    assert 43_100 < data["expiresAt"] - account.now() <= 43_200
+    token = data["authorizationToken"]
+    assert base64.b64decode(token).startswith(b"AWS:")
+    assert account.request("GET", "/_lab/registry-auth", basic(token)).status == 200
+    refused = account.request("GET", "/_lab/registry-auth", basic("QVdTOng="))
+    assert refused.status == 401
+    assert refused.headers["WWW-Authenticate"] == f'Basic realm="https://{REGISTRY}/",service="ecr.amazonaws.com"'
+    assert account.request("GET", "/_lab/registry-auth").status == 401
+
+    def registry(method: str, uri: str) -> Answer:
+        original = {"X-Original-Method": method, "X-Original-URI": uri}
+        return account.request("GET", "/_lab/registry-auth", {**basic(token), **original})
+
+    assert registry("GET", "/v2/").status == 200
+    assert registry("HEAD", "/v2/dev-app/manifests/latest").status == 200
+    assert registry("GET", "/v2/other/manifests/latest").status == 403
+    denied = registry("PUT", "/v2/dev-app/manifests/latest")
+    assert (denied.status, "ecr:PutImage" in denied.headers["X-Lab-Reason"]) == (403, True)
+    assert "ecr:GetDownloadUrlForLayer" in registry("GET", "/v2/dev-app/blobs/sha256:0").headers["X-Lab-Reason"]
+    account.later = 43_201
+    expired = account.request("GET", "/_lab/registry-auth", basic(token))
+    assert (expired.status, expired.body.startswith(b"Your authorization token has expired.")) == (403, True)
+
+
+def test_ecr_token_life_is_settable(account: Account) -> None:
+    body = json.dumps({"ecr_token_life_seconds": 5}).encode()
+    settings = account.request("PUT", "/_lab/settings", body=body).json()
+    assert settings == {"ecr_token_life_seconds": 5.0, "session_first_output_delay_seconds": 0.0}
+    (data,) = account.call(ADMIN, "ecr:GetAuthorizationToken").json()["authorizationData"]
+    assert data["expiresAt"] - account.now() <= 5
+    account.later = 6
+    assert account.request("GET", "/_lab/registry-auth", basic(data["authorizationToken"])).status == 403
+
+
+@pytest.mark.parametrize(
+    "body", ["", "[]", '{"x": 1}', '{"ecr_token_life_seconds": -1}', '{"ecr_token_life_seconds": true}']
+)
+def test_settings_that_are_none(account: Account, body: str) -> None:
+    assert account.request("PUT", "/_lab/settings", body=body.encode()).status == 400
+    assert account.request("GET", "/_lab/settings").json()["ecr_token_life_seconds"] == 43_200
+
+
+def test_ecr_tokens_of_other_registries(account: Account) -> None:
+    answer = account.call(ADMIN, "ecr:GetAuthorizationToken", {"registryIds": ["111111111111", ACCOUNT]})
+    other, own = answer.json()["authorizationData"]
+    assert other["proxyEndpoint"] == f"https://111111111111.dkr.ecr.{REGION}.amazonaws.com"
+    assert own["proxyEndpoint"] == f"https://{REGISTRY}"
+    assert account.request("GET", "/_lab/registry-auth", basic(other["authorizationToken"])).status == 401
+    answer = account.call(ADMIN, "ecr:GetAuthorizationToken", {"registryIds": ["x"]})
+    assert error(answer)[0] == "InvalidParameterException"
+
+
+def test_sessions(account: Account) -> None:
+    instance = account.instance(App="popcon")
+    tagged = {"StringEquals": {"ssm:resourceTag/App": "popcon"}}
+    keys = account.user(
+        "deployer",
+        allow("ssm:StartSession", f"arn:aws:ec2:{REGION}:{ACCOUNT}:instance/*", Condition=tagged),
+        allow(["ssm:ResumeSession", "ssm:TerminateSession"], "arn:aws:ssm:*:*:session/${aws:username}-*"),
+        allow("ssm:DescribeSessions"),
+    )
+    code, message = error(account.call(keys, "ssm:StartSession", {"Target": instance.id}))
+    assert (code, message) == ("TargetNotConnected", f"{instance.id} is not connected.")
+    account.containers[HOST_ADDRESS] = "container"
+    ticket = account.call(keys, "ssm:StartSession", {"Target": instance.id, "Parameters": {}}).json()
+    assert ticket["SessionId"].startswith("deployer-")
+    assert ticket["StreamUrl"].endswith(f"/v1/data-channel/{ticket['SessionId']}?role=publish_subscribe")
+    (described,) = account.call(keys, "ssm:DescribeSessions", {"State": "Active"}).json()["Sessions"]
+    assert (described["Target"], described["Owner"]) == (instance.id, f"arn:aws:iam::{ACCOUNT}:user/deployer")
+    resumed = account.call(keys, "ssm:ResumeSession", {"SessionId": ticket["SessionId"]}).json()
+    assert resumed["TokenValue"] != ticket["TokenValue"]
+    other = account.user("other", allow("ssm:TerminateSession", "arn:aws:ssm:*:*:session/${aws:username}-*"))
+    answer = account.call(other, "ssm:TerminateSession", {"SessionId": ticket["SessionId"]})
+    assert error(answer)[0] == "AccessDeniedException"
+    assert account.call(keys, "ssm:TerminateSession", {"SessionId": ticket["SessionId"]}).status == 200
+    assert account.call(keys, "ssm:ResumeSession", {"SessionId": ticket["SessionId"]}).json() == {
+        "SessionId": ticket["SessionId"]
+    }
+    assert account.call(keys, "ssm:DescribeSessions", {"State": "Active"}).json()["Sessions"] == []
+    filters = [{"key": "Target", "value": instance.id}]
+    history = account.call(keys, "ssm:DescribeSessions", {"State": "History", "Filters": filters}).json()["Sessions"]
+    assert [session["Status"] for session in history] == ["Terminated"]
+    assert error(account.call(ADMIN, "ssm:TerminateSession", {"SessionId": "x-1"}))[0] == "DoesNotExistException"
+
+
+def test_sessions_only_with_the_right_instances(account: Account) -> None:
+    other = account.instance(App="other")
+    account.containers[HOST_ADDRESS] = "container"
+    tagged = {"StringEquals": {"ssm:resourceTag/App": "popcon"}}
+    keys = account.user("u", allow("ssm:StartSession", Condition=tagged))
+    assert error(account.call(keys, "ssm:StartSession", {"Target": other.id}))[0] == "AccessDeniedException"
+    assert error(account.call(ADMIN, "ssm:StartSession", {"Target": "i-0"}))[0] == "TargetNotConnected"
+    account.query("ec2", {"Action": "StopInstances", "Version": "2016-11-15", "InstanceId.1": other.id})
+    assert error(account.call(ADMIN, "ssm:StartSession", {"Target": other.id}))[0] == "TargetNotConnected"
+
+
+def test_other_documents_are_refused(account: Account) -> None:
+    parameters = {"Target": "i-0", "DocumentName": "AWS-StartPortForwardingSession"}
+    assert error(account.call(ADMIN, "ssm:StartSession", parameters))[0] == "InvalidDocument"
+
+
+def test_instance_information(account: Account) -> None:
+    instance = account.instance(App="popcon")
+
+    def ask(*filters: dict[str, Any]) -> list[str]:
+        answer = account.call(ADMIN, "ssm:DescribeInstanceInformation", {"Filters": list(filters)})
+        return [found["PingStatus"] for found in answer.json()["InstanceInformationList"]]
+
+    assert ask() == ["ConnectionLost"]
+    account.containers[HOST_ADDRESS] = "container"
+    assert ask({"Key": "InstanceIds", "Values": [instance.id]}) == ["Online"]
+    assert ask({"Key": "tag:App", "Values": ["popcon"]}) == ["Online"]
+    assert ask({"Key": "PingStatus", "Values": ["ConnectionLost"]}) == []
+
+
+def test_counters(account: Account) -> None:
+    account.call(ADMIN, "ssm:DescribeParameters")
+    account.call(("AKIAUNKNOWN", "x"), "ssm:DescribeParameters")
+    account.signed(ADMIN, "s3", "/transfer", method="HEAD", headers=EMPTY)
+    counted = {"sessions": 0, "api": {"s3:ListBucket": 1, "ssm:DescribeParameters": 1}}
+    counted["s3"] = {"put": 0, "get": 0, "delete": 0, "head": 1}
+    assert account.request("GET", "/_lab/counters").json() == counted
+    account.request("DELETE", "/_lab/counters")
+    assert account.request("GET", "/_lab/counters").json()["api"] == {}
+
+
+def test_health(account: Account) -> None:
+    assert account.request("GET", "/_lab/health").status == 503
+    account.api.ready.set()
+    assert account.request("GET", "/_lab/health").status == 200
+    assert account.request("GET", "/_lab/nothing").status == 404
+
+
+def test_self_test(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    from lab.account import backends, selftest
+
+    selftest.run(REGION)
+    monkeypatch.setattr(backends.Backends, "key", lambda self, access_key_id: None)
+    with pytest.raises(selftest.SelfTestError, match="a user's access key"):
+        selftest.run(REGION)
