@@ -32,7 +32,10 @@ else:
     HAS_BOTO3 = HAS_BOTOCORE
 
 _CLOCK = "Check the clock of this machine (timedatectl) and the credentials"
-_PROFILE = "On an EC2 instance: attach an instance profile, and let the instance metadata service answer; elsewhere: set a profile or keys"
+_PROFILE = (
+    "On an EC2 instance: attach an instance profile, and let the instance metadata service answer; elsewhere: set a "
+    "profile or keys"
+)
 
 # Codes as listed under "Common error types" and the errors of each action in the AWS API references.
 _BY_CODE = {
@@ -48,7 +51,7 @@ _BY_CODE = {
         ("InvalidSignatureException", "SignatureDoesNotMatch", "IncompleteSignature"),
         f"the signature is wrong. {_CLOCK}",
     ),
-    "InvalidKeyId": "the KMS key of a SecureString is disabled, deleted or not usable. Check the key's state and policy",
+    "InvalidKeyId": "the KMS key of a SecureString is disabled, deleted or not usable. Check its state and policy",
     "ParameterVersionNotFound": "a pinned version or label does not exist",
     "OptInRequired": "the account has not opted in to this region",
 }
@@ -69,13 +72,16 @@ def require_sdk() -> None:
     if not HAS_BOTO3:
         raise DeployError(
             f"boto3 is missing for {sys.executable} on this host. Install the package python3-boto3 "
-            "(apt-get install python3-boto3, or dnf install python3-boto3), or boto3 by pip if that is not the system's Python."
+            "(apt-get install python3-boto3, or dnf install python3-boto3), or boto3 by pip if that is not "
+            "the system's Python."
         )
 
 
 def retrying_config() -> botocore.config.Config:
     """Client settings that survive throttling: up to 10 tries, slowed down as the service asks (adaptive mode)."""
-    return botocore.config.Config(retries={"mode": "adaptive", "total_max_attempts": 10}, connect_timeout=5, read_timeout=30)
+    return botocore.config.Config(
+        retries={"mode": "adaptive", "total_max_attempts": 10}, connect_timeout=5, read_timeout=30
+    )
 
 
 @contextlib.contextmanager
@@ -106,8 +112,8 @@ def _reason(exc: Exception, action: str) -> str:
         )
     if isinstance(exc, (known.ConnectionError, known.HTTPClientError)):
         return (
-            "the endpoint does not answer. Check the region's name, DNS, the way out (NAT or a VPC endpoint), its security group "
-            "and the proxy"
+            "the endpoint does not answer. Check the region's name, DNS, the way out (NAT or a VPC endpoint), its "
+            "security group and the proxy"
         )
     return f"botocore raised {type(exc).__name__}"
 
@@ -119,8 +125,8 @@ def _service_reason(exc: botocore.exceptions.ClientError, action: str) -> str:
         return _denial(message, action)
     if code in _THROTTLED:
         return (
-            f"AWS still throttles ({code}) after all retries. Run this on fewer hosts at a time (serial), or raise the service's "
-            "throughput setting"
+            f"AWS still throttles ({code}) after all retries. Run this on fewer hosts at a time (serial), or raise the "
+            "service's throughput setting"
         )
     reason = _BY_CODE.get(code)
     if reason:
@@ -134,7 +140,8 @@ def _denial(message: str, action: str) -> str:
     # Older and cross-account denials of KMS name no action but "the ciphertext refers to a customer master key ...".
     if (named and named.group(1).startswith("kms:")) or (not named and "ciphertext" in message.lower()):
         return (
-            "access denied by KMS. The role may read the parameters but not decrypt them: it needs kms:Decrypt on the key of the "
-            "SecureStrings, and the key's policy must let it"
+            "access denied by KMS. The role may read the parameters but not decrypt them: it needs kms:Decrypt on the "
+            "key of the SecureStrings, and the key's policy must let it"
         )
-    return f"access denied. The role needs {named.group(1) if named else action}, and no policy, boundary or VPC endpoint may deny it"
+    needed = named.group(1) if named else action
+    return f"access denied. The role needs {needed}, and no policy, boundary or VPC endpoint may deny it"

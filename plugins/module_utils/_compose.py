@@ -81,13 +81,16 @@ class Compose:
         """Pull the images of some services, all at once."""
         self._run(["pull", "--quiet", *services], override)
 
-    def up(self, override: Json, wait_seconds: int) -> None:
-        """Create, recreate and start what the files ask for, remove what they no longer name; nothing is pulled or built.
+    def up(self, override: Json, services: t.Sequence[str], wait_seconds: int) -> None:
+        """Create, recreate and start some services (none named: all), remove what the files no longer name; pull, build nothing.
 
-        :param wait_seconds: how long a dependency may take to become healthy, and a container to stop.
+        Without C(--no-deps), Compose 2.26 would recreate every service that depends on a recreated one. The order and the
+        conditions of C(depends_on) among the services named here are kept.
+
+        :param wait_seconds: how long it may take, waiting for dependencies to become healthy included.
         """
-        arguments = ["up", "--detach", "--no-build", "--pull", "never", "--remove-orphans", "--quiet-pull"]
-        self._run(arguments, override, timeout=wait_seconds)
+        options = ["--detach", "--no-build", "--no-deps", "--pull", "never", "--remove-orphans", "--quiet-pull"]
+        self._run(["up", *options, *services], override, timeout=wait_seconds)
 
     def planned(self, override: Json, services: t.Sequence[str], placeholders: t.Mapping[str, str]) -> dict[str, str]:
         """What C(up) would do to the containers of these services now, by container name; see RV(parse_actions)."""
@@ -145,14 +148,18 @@ def parse_actions(output: str) -> dict[str, str]:
     return actions
 
 
-def services_using(raw_model: Json, keys: t.Collection[str], env_file: str) -> dict[str, list[str]]:
+def services_using(
+    raw_model: Json, keys: t.Collection[str], env_file: str, fields: t.Sequence[str] | None = None
+) -> dict[str, list[str]]:
     """Which services depend on which of the keys: by C(${KEY}) somewhere in them, or by taking the whole env file.
 
     :param raw_model: as RV(Compose.raw_model) gives it.
+    :param fields: the fields of a service to look at, by default all.
     :returns: sorted key names by service name; services that use none are left out.
     """
     using: dict[str, list[str]] = {}
-    for name, service in raw_model.get("services", {}).items():
+    for name, whole in raw_model.get("services", {}).items():
+        service = whole if fields is None else {field: whole.get(field) for field in fields}
         if any(os.path.realpath(_env_file_path(item)) == os.path.realpath(env_file) for item in service.get("env_file") or []):
             used = set(keys)
         else:

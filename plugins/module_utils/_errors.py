@@ -19,17 +19,19 @@ T = t.TypeVar("T")
 class DeployError(Exception):
     """Something an operator can act on, in a sentence that may be shown to anybody.
 
-    From ansible-core 2.19 on, `no_log` no longer hides the text of a failure, so whoever raises this builds the text from
-    fixed words, names, paths and error codes only: never from a value, a token, or what another program or service answered.
-    Raise it with `from None` where the cause could hold such text. Only a module's `main()` turns it into `fail_json`.
+    From ansible-core 2.19 on, `no_log` no longer hides the text of a failure, so whoever raises this builds the text
+    from fixed words, names, paths and error codes only: never from a value, a token, or what another program or service
+    answered. Raise it with `from None` where the cause could hold such text. Only a module's `main()` turns it into
+    `fail_json`.
     """
 
 
 def attempt(work: t.Callable[..., T], *args: t.Any) -> tuple[T | None, str | None]:
     """Call `work(*args)` and return (its result, None), or (None, a sentence that may be shown).
 
-    Of an exception nobody foresaw only the class and the place are told. `fail_json` is to be called after this returned, not
-    in an `except` block: there ansible-core adds the traceback, with the exception's text, if tracebacks are switched on.
+    Of an exception nobody foresaw only the class and the place are told. `fail_json` is to be called after this
+    returned, not in an `except` block: there ansible-core adds the traceback, with the exception's text, if tracebacks
+    are switched on.
     """
     try:
         return work(*args), None

@@ -31,15 +31,16 @@ class Wanted(t.NamedTuple):
     """What a release is made of.
 
     RV(tree) holds the wanted files of RV(project_dir): the same folder, or in check mode a preview of it.
-    RV(added_keys) and RV(changed_keys) are the env file's keys that differ from what the containers were made with.
+    RV(changed_keys) are the settings that differ from what the containers were made with; RV(unwritten_keys) those of them that
+    the env file doesn't have yet, as in check mode.
     """
 
     project: str
     project_dir: str
     tree: str
     env_file: str
-    added_keys: t.Sequence[str]
     changed_keys: t.Sequence[str]
+    unwritten_keys: t.Sequence[str]
 
 
 class Plan(t.NamedTuple):
@@ -84,8 +85,8 @@ class Release:
         self._engine = engine
         self._auths = auths
         self._scrub = scrub
-        # Variables that the env file will get: any text serves where only the shape of the plan is asked for.
-        self._placeholders = {key: "0" for key in wanted.added_keys}
+        # Any text serves where only the shape of the plan is asked for.
+        self._placeholders = dict.fromkeys(wanted.unwritten_keys, "0")
         self._model = self._in_words(lambda: compose.model(self._placeholders))
         self.images = self._pinned_images()
         self._override = _compose.override_for(self._model, self.images, wanted.project_dir, wanted.tree)
@@ -102,11 +103,9 @@ class Release:
         recreate: dict[str, list[str]] = {}
         for container in containers.values():
             name, old = _service(container), _image_of(container)
-            if name in services and old != self.images[name] and name not in recreate:
+            if name in services and old != self.images.get(name, old) and name not in recreate:
                 recreate[name] = [f"image {old} -> {self.images[name]}"]
-        keys = [*self._wanted.added_keys, *self._wanted.changed_keys]
-        using = _compose.services_using(self._compose.raw_model(), keys, self._wanted.env_file) if keys else {}
-        for name, used in using.items():
+        for name, used in self._services_using(self._wanted.changed_keys).items():
             if name in running:
                 recreate.setdefault(name, []).append(f"settings {' '.join(used)}")
         # The rest is compose's to say, and it can say so only of services whose image is on the host.
@@ -120,6 +119,9 @@ class Release:
                     recreate.setdefault(name, []).append("its definition")
                 elif actions[container_name] == "start":
                     start.append(name)
+        for name, dependency in self._restarting_with(recreate):
+            if name in running and name not in recreate:
+                recreate[name] = [f"restarts with {dependency}"]
         return Plan(
             create=[name for name in services if name not in running],
             recreate=recreate,
@@ -134,9 +136,10 @@ class Release:
             self._in_words(lambda: self._compose.pull(self._override, missing), UNTOUCHED)
         return missing
 
-    def apply(self, wait_seconds: int) -> None:
-        """Make the containers what the files ask for."""
-        self._in_words(lambda: self._compose.up(self._override, wait_seconds))
+    def apply(self, plan: Plan, wait_seconds: int) -> None:
+        """Make the containers of the planned services what the files ask for."""
+        services = [*plan.create, *plan.recreate, *plan.start]
+        self._in_words(lambda: self._compose.up(self._override, services, wait_seconds))
 
     def wait_until_ready(self, wait_seconds: int, log_lines: int, since: t.Sequence[Json]) -> None:
         """Return when every service is ready, and fail as soon as one can't be any more or the time is over.
@@ -171,15 +174,32 @@ class Release:
         return sorted(rows, key=lambda row: (order.index(row["service"]) if row["service"] in order else len(order), row["container"]))
 
     def _pinned_images(self) -> dict[str, str]:
-        """Image references by digest, by service name; the registry is asked once for each reference, many at a time."""
+        """Image references by digest, by service name; the registry is asked once a reference, for several at a time."""
         services = self._model["services"]
         for name, service in services.items():
             if not service.get("image"):
                 raise DeployError(f"Service {name} has no image: build it in CI, push it, and name it with image:. {UNTOUCHED}")
-        references = sorted({service["image"] for service in services.values()})
+        # Named by a setting that isn't written yet: what can't be known is left out.
+        unknown = self._services_using(self._wanted.unwritten_keys, ("image",))
+        known = {name: service["image"] for name, service in services.items() if name not in unknown}
+        references = sorted(set(known.values()))
         with ThreadPoolExecutor(max_workers=8) as pool:
             pinned = dict(zip(references, pool.map(self._pinned, references)))
-        return {name: pinned[service["image"]] for name, service in services.items()}
+        return {name: pinned[reference] for name, reference in known.items()}
+
+    def _restarting_with(self, recreated: t.Collection[str]) -> list[tuple[str, str]]:
+        """Services that ask, with C(restart: true) under C(depends_on), to be restarted with one of these, and with which."""
+        return [
+            (name, dependency)
+            for name, service in self._model["services"].items()
+            for dependency, condition in (service.get("depends_on") or {}).items()
+            if dependency in recreated and condition.get("restart")
+        ]
+
+    def _services_using(self, keys: t.Sequence[str], fields: t.Sequence[str] | None = None) -> dict[str, list[str]]:
+        if not keys:
+            return {}
+        return _compose.services_using(self._compose.raw_model(), keys, self._wanted.env_file, fields)
 
     def _pinned(self, reference: str) -> str:
         if "@sha256:" in reference:

@@ -7,13 +7,13 @@
 
 """Files that hold secrets: written whole or not at all, and never readable by anybody else, not for an instant.
 
-`AnsibleModule.atomic_move` is not used because it creates a new file with mode 0644 and copies the mode and owner of the
-file it replaces before the rename: a window in which the secret is readable.
+`AnsibleModule.atomic_move` is not used because it creates a new file with mode 0644 and copies the mode and owner of
+the file it replaces before the rename: a window in which the secret is readable.
 
-What is trusted: root, the user the process runs as, and the user the file is for (`uid`). Every folder on the way to the
-file must belong to one of them and must not be writable by others (a sticky folder such as /tmp may be). No symbolic link is
-followed anywhere on the way, and all work happens through the descriptor of the opened folder: a user who owns a folder on
-the way can't redirect a write of root's.
+What is trusted: root, the user the process runs as, and the user the file is for (`uid`). Every folder on the way to
+the file must belong to one of them and must not be writable by others (a sticky folder such as /tmp may be). No
+symbolic link is followed anywhere on the way, and all work happens through the descriptor of the opened folder: a user
+who owns a folder on the way can't redirect a write of root's.
 """
 
 from __future__ import annotations
@@ -52,7 +52,10 @@ class SecretFile:
         self._trusted = trusted
 
     def read(self) -> bytes | None:
-        """The content, or None if there is no file. Errors: not a plain file, hard-linked, a foreign owner, too large."""
+        """The content, or None if there is no file.
+
+        :raises DeployError: it is not a plain file, has hard links, belongs to somebody else or is too large.
+        """
         found = self._open()
         if found is None:
             return None
@@ -72,8 +75,8 @@ class SecretFile:
     def write(self, data: bytes) -> None:
         """Replace the file by one with this content, mode, owner and group, or leave everything as it was.
 
-        Wrong modes and owners are mended by this too, rather than by chmod and chown on the file that is there: it may be a
-        hard link to a file elsewhere.
+        Wrong modes and owners are mended by this too, rather than by chmod and chown on the file that is there: it may
+        be a hard link to a file elsewhere.
         """
         with _in_words("write", self.path):
             self.discard_leftover()
@@ -119,16 +122,18 @@ class SecretFile:
 def open_secret_file(
     path: str, *, mode: int = 0o600, uid: int | None = None, gid: int | None = None
 ) -> t.Iterator[SecretFile]:
-    """Open and lock the folder of a secret file, for a read, a change and a write that no other writer can come between.
+    """Open and lock the folder of a secret file, for a read, a change and a write that no other writer can come
+    between.
 
-    The lock is the kernel's (flock on the folder), so it goes with its holder and leaves no file behind. It holds between
-    users of this function only.
+    The lock is the kernel's (flock on the folder), so it goes with its holder and leaves no file behind. It holds
+    between users of this function only.
 
     :param path: absolute, without `..` and without symbolic links. The folder must exist, the file need not.
     :param mode: permission bits of the file when written.
     :param uid: numeric owner of the file when written, and trusted as an owner of folders; None for the running user.
     :param gid: numeric group of the file when written; None for the running user's.
-    :raises DeployError: a folder that is missing, foreign or open to others; a symbolic link; the lock held for over a minute.
+    :raises DeployError: a folder that is missing, foreign or open to others; a symbolic link; the lock held for over a
+    minute.
     """
     uid = os.geteuid() if uid is None else uid
     gid = os.getegid() if gid is None else gid
@@ -150,7 +155,8 @@ def write_secret_file(
 
 
 def read_regular_file(path: str, *, uid: int | None = None) -> bytes | None:
-    """The content of a plain file, or None if it or its folder is not there; parameters and errors as for `open_secret_file`.
+    """The content of a plain file, or None if it or its folder is not there; parameters and errors as for
+    `open_secret_file`.
 
     For files that are only read: nothing is locked.
     """
@@ -223,7 +229,8 @@ def _folder_problem(info: os.stat_result, trusted: frozenset[int]) -> str | None
     if info.st_uid not in trusted:
         return f"belongs to user {info.st_uid}, who is neither root, nor the user this runs as, nor the file's owner"
     if info.st_mode & 0o022 and not info.st_mode & stat.S_ISVTX:
-        return f"may be written by others (mode {stat.S_IMODE(info.st_mode):04o}): they could replace the file; chmod go-w it"
+        mode = stat.S_IMODE(info.st_mode)
+        return f"may be written by others (mode {mode:04o}): they could replace the file; chmod go-w it"
     return None
 
 

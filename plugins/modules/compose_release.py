@@ -62,15 +62,10 @@ options:
       - The file that C(${NAME}) in the compose files is filled from.
       - By default C(.env) in O(project_dir).
     type: path
-  added_keys:
-    description:
-      - Names of settings that are new since the last release, or in check mode will be.
-    type: list
-    elements: str
-    default: []
   changed_keys:
     description:
-      - Names of settings whose value is new since the last release, or in check mode will be.
+      - Names of settings that were added, removed or changed since the last release, or in check mode will be. They are named as
+        the reason where a service is recreated for them.
     type: list
     elements: str
     default: []
@@ -172,7 +167,6 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "files": {"type": "list", "elements": "str", "default": ["docker-compose.yml"]},
     "env_file": {"type": "path"},
     # Names only, whatever "key" makes one think.
-    "added_keys": {"type": "list", "elements": "str", "default": [], "no_log": False},
     "changed_keys": {"type": "list", "elements": "str", "default": [], "no_log": False},
     "wait_seconds": {"type": "int", "default": 300},
     "log_lines": {"type": "int", "default": 20},
@@ -189,7 +183,7 @@ def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
         before = release.containers()
         result["pulled"] = release.pull()
         if not plan.is_empty():
-            release.apply(params["wait_seconds"])
+            release.apply(plan, params["wait_seconds"])
         release.wait_until_ready(params["wait_seconds"], params["log_lines"], since=before)
         result["changed"] = bool(plan.start) or {c["Id"] for c in before} != {c["Id"] for c in release.containers()}
     return {**result, "services": release.services()}
@@ -205,13 +199,14 @@ def prepared(params: dict[str, t.Any], check_mode: bool) -> Release:
             raise DeployError(f"There is no compose file {path}: correct files, or the repository or ref that was checked out.")
     env_file = params["env_file"] or f"{project_dir}/.env"
     content = read_regular_file(env_file)
-    wanted = Wanted(params["project"], project_dir, tree, env_file, params["added_keys"], params["changed_keys"])
+    settings = parse_contract(content or b"", env_file)
+    unwritten = [key for key in params["changed_keys"] if key not in settings] if check_mode else []
+    wanted = Wanted(params["project"], project_dir, tree, env_file, params["changed_keys"], unwritten)
     # Compose wants a file, and in check mode the first one isn't written yet.
     compose = Compose(wanted.project, project_dir, files, os.devnull if content is None else env_file)
-    secrets = parse_contract(content or b"", env_file).values()
     # In check mode nobody logged in, so what a real run would store is only held for the question.
     auths = [_registry_auth.stored, *([_registry_auth.minted] if check_mode else [])]
-    return Release(wanted, compose, Engine(), auths, scrubber(secrets))
+    return Release(wanted, compose, Engine(), auths, scrubber(settings.values()))
 
 
 def main() -> None:

@@ -15,23 +15,24 @@ from botocore import exceptions
 # Texts as AWS gives them, with a canary where it puts what the caller sent.
 SSM_DENIED = (
     "User: arn:aws:sts::123456789012:assumed-role/popcon-host/i-0123456789abcdef0 is not authorized to perform: "
-    "ssm:GetParametersByPath on resource: arn:aws:ssm:ap-northeast-2:123456789012:parameter/popcon because no identity-based "
-    "policy allows the ssm:GetParametersByPath action hunter2"
+    "ssm:GetParametersByPath on resource: arn:aws:ssm:ap-northeast-2:123456789012:parameter/popcon because no "
+    "identity-based policy allows the ssm:GetParametersByPath action hunter2"
 )
 KMS_DENIED = (
-    "User: arn:aws:sts::123456789012:assumed-role/popcon-host/i-0123456789abcdef0 is not authorized to perform: kms:Decrypt on "
-    "the resource associated with this ciphertext because no identity-based policy allows the kms:Decrypt action hunter2"
+    "User: arn:aws:sts::123456789012:assumed-role/popcon-host/i-0123456789abcdef0 is not authorized to perform: "
+    "kms:Decrypt on the resource associated with this ciphertext because no identity-based policy allows the "
+    "kms:Decrypt action hunter2"
 )
 KMS_DENIED_FORMERLY = (
-    "The ciphertext refers to a customer master key that does not exist, does not exist in this region, or you are not allowed "
-    "to access. hunter2"
+    "The ciphertext refers to a customer master key that does not exist, does not exist in this region, or you are not "
+    "allowed to access. hunter2"
 )
 
 
 def sentence(exc: Exception) -> str:
-    with pytest.raises(DeployError) as told:
-        with _aws.aws_errors_in_words("read the parameters", "ssm:GetParameters", "ap-northeast-2"):
-            raise exc
+    translated = _aws.aws_errors_in_words("read the parameters", "ssm:GetParameters", "ap-northeast-2")
+    with pytest.raises(DeployError) as told, translated:
+        raise exc
     assert told.value.__cause__ is None
     assert told.value.__suppress_context__
     return str(told.value)
@@ -85,9 +86,8 @@ def test_failures_to_ask_are_told_apart(exc: Exception, words: str) -> None:
 
 
 def test_other_exceptions_pass() -> None:
-    with pytest.raises(KeyError):
-        with _aws.aws_errors_in_words("x", "ssm:GetParameters", None):
-            raise KeyError
+    with pytest.raises(KeyError), _aws.aws_errors_in_words("x", "ssm:GetParameters", None):
+        raise KeyError
 
 
 def test_a_missing_boto3_names_the_package(monkeypatch: pytest.MonkeyPatch) -> None:

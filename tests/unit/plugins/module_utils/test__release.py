@@ -108,8 +108,8 @@ def container(service, digest=DIGEST, **state):
 DIGESTS = {"reg.x/web:1": DIGEST, "reg.x/db:1": DIGEST}
 
 
-def release(containers=(), digests=None, compose=None, changed=(), stored=(), auths=(lambda _registry: None,)):
-    wanted = _release.Wanted("app", "/srv/app", "/srv/app", "/srv/app/.env", (), changed)
+def release(containers=(), digests=None, compose=None, changed=(), unwritten=(), stored=(), auths=(lambda _r: None,)):
+    wanted = _release.Wanted("app", "/srv/app", "/srv/app", "/srv/app/.env", changed, unwritten)
     engine = FakeEngine(list(containers), digests or DIGESTS, stored)
     return _release.Release(wanted, compose or FakeCompose(), engine, auths, lambda text: text.replace("hunter2", "***"))
 
@@ -136,6 +136,26 @@ def test_plan_of_a_new_image_names_both_digests_and_asks_compose_of_the_rest_onl
 def test_plan_of_a_changed_setting_names_the_key():
     plan = release([container("web"), container("db")], changed=["KEY"]).plan()
     assert plan.lines() == ["recreate web: settings KEY"]
+
+
+def test_plan_of_a_service_that_asks_to_restart_with_another():
+    compose = FakeCompose()
+    compose.model = lambda _placeholders: {
+        "services": {
+            "web": {"image": "reg.x/web:1", "depends_on": {"db": {"condition": "service_healthy", "restart": True}}},
+            "db": {"image": "reg.x/db:1"},
+        }
+    }
+    plan = release([container("web"), container("db")], {**DIGESTS, "reg.x/db:1": OTHER}, compose).plan()
+    assert plan.recreate["web"] == ["restarts with db"] and list(plan.recreate) == ["db", "web"]
+
+
+def test_plan_with_an_image_named_by_a_setting_that_is_not_written_yet():
+    compose = FakeCompose()
+    compose.raw_model = lambda: {"services": {"web": {"image": "${REGISTRY}/web:1"}, "db": {"image": "reg.x/db:1"}}}
+    made = release(digests={"reg.x/db:1": DIGEST}, compose=compose, changed=["REGISTRY"], unwritten=["REGISTRY"])
+    assert made.images == {"db": f"reg.x/db@{DIGEST}"}
+    assert made.plan().lines() == ["create web", "create db"]
 
 
 def test_plan_takes_composes_word_for_the_rest():

@@ -1,0 +1,20 @@
+# Copyright (c) 2026, popcon.deploy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A fresh lab for the whole run, and a controller to deploy into it with."""
+
+from __future__ import annotations
+
+import pytest
+
+from .controller import Controller, python_m_lab
+
+
+@pytest.fixture(scope="session")
+def controller():
+    """A lab with one host that has no Docker yet, taken down at the end."""
+    python_m_lab("down")
+    python_m_lab("up", "--hosts", "1")
+    yield Controller()
+    python_m_lab("down")

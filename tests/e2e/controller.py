@@ -1,0 +1,141 @@
+# Copyright (c) 2026, popcon.deploy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a person at the controller does, and what they can see from there."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lab import config, gitops, seed, state
+
+ROOT = Path(__file__).parents[2]
+DEPLOY = "playbooks/deploy.yml"
+
+
+def python_m_lab(*arguments: str) -> str:
+    """Run one of the lab's commands; its output."""
+    return subprocess.run(
+        [sys.executable, "-m", "lab", *arguments], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True
+    ).stdout
+
+
+@dataclass
+class Run:
+    """A finished ansible-playbook: its exit status and everything it printed."""
+
+    status: int
+    output: str
+
+    @property
+    def recap(self) -> dict[str, dict[str, int]]:
+        """The numbers of the recap, by host."""
+        lines = re.findall(r"^(\S+)\s+: (ok=.*)$", self.output, re.MULTILINE)
+        return {host: {k: int(v) for k, v in re.findall(r"(\w+)=(\d+)", numbers)} for host, numbers in lines}
+
+    @property
+    def changed(self) -> int:
+        """Changed tasks on all hosts."""
+        return sum(numbers["changed"] for numbers in self.recap.values())
+
+
+class Controller:
+    """The lab's deployment controller."""
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The environment after `. lab/.state/env`."""
+        dump = subprocess.run(
+            ["sh", "-c", '. "$0"; exec env -0', str(state.ENV)], check=True, stdout=subprocess.PIPE, text=True
+        ).stdout
+        return dict(entry.split("=", 1) for entry in dump.split("\0") if entry)
+
+    def playbook(self, *arguments: str, env: dict[str, str] | None = None, cwd: Path = ROOT) -> Run:
+        """Run ansible-playbook."""
+        done = subprocess.run(
+            ["ansible-playbook", *arguments],
+            cwd=cwd,
+            env={**self.env, "ANSIBLE_NOCOLOR": "1", **(env or {})},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        print(done.stdout)
+        return Run(done.returncode, done.stdout)
+
+    def deploy(self, *arguments: str) -> Run:
+        """Deploy to the lab."""
+        return self.playbook(DEPLOY, "-i", "inventories/lab", *arguments)
+
+    def hosts(self) -> list[dict[str, str]]:
+        """The lab's hosts: id, name, container, address, state."""
+        return json.loads(python_m_lab("status", "--json"))["hosts"]
+
+    def on_host(self, *command: str, host: int = 0, check: bool = True) -> str:
+        """Run a command as root on a host, not through Session Manager: for looking, and for breaking things."""
+        container = self.hosts()[host]["container"]
+        return subprocess.run(
+            ["docker", "exec", container, *command], check=check, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        ).stdout
+
+    def containers(self, host: int = 0) -> dict[str, str]:
+        """Ids of the app's running containers by service."""
+        template = '{{.Label "com.docker.compose.service"}} {{.ID}}'
+        lines = self.on_host("docker", "ps", "--no-trunc", "--format", template, host=host).splitlines()
+        return dict(line.split() for line in lines)
+
+    def health(self, host: int = 0) -> dict[str, Any]:
+        """What the front end says of itself, the back end and its databases."""
+        url = f"http://{self.hosts()[host]['address']}:3000/health"
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(url, timeout=10) as answer:
+            return json.load(answer)
+
+    def put_parameter(self, name: str, value: str) -> None:
+        """Change a parameter as its owner would; not with the controller's rights, which don't allow it."""
+        seed.client("ssm").put_parameter(Name=name, Value=value, Overwrite=True)
+
+    def counters(self) -> dict[str, Any]:
+        """What the emulated account counted since `reset_counters`."""
+        with self._lab("GET", "/_lab/counters") as answer:
+            return json.load(answer)
+
+    def reset_counters(self) -> None:
+        """Start counting anew."""
+        self._lab("DELETE", "/_lab/counters").close()
+
+    def settings(self, **changed: float) -> None:
+        """Change settings of the emulated account, such as ecr_token_life_seconds."""
+        self._lab("PUT", "/_lab/settings", json.dumps(changed).encode()).close()
+
+    def _lab(self, method: str, path: str, body: bytes | None = None) -> Any:
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        return opener.open(urllib.request.Request(config.ENDPOINT_URL + path, body, method=method), timeout=10)
+
+    @contextmanager
+    def commit(self, message: str, branch: str = "main") -> Iterator[Path]:
+        """A clone of the gitops repository to edit; what was edited is pushed as one commit."""
+        env = {**os.environ, **gitops.git_environment()}
+        with tempfile.TemporaryDirectory() as scratch:
+
+            def git(*arguments: str) -> None:
+                subprocess.run(["git", *arguments], cwd=scratch, env=env, check=True, stdout=subprocess.DEVNULL)
+
+            git("clone", "--quiet", config.GIT_LOCAL_URL, ".")
+            yield Path(scratch)
+            git("add", "--all")
+            git("commit", "--quiet", "--message", message)
+            git("push", "--quiet", "--force", "origin", f"HEAD:refs/heads/{branch}")
