@@ -56,7 +56,8 @@ options:
       - The app's C(.env.example), as an absolute path on the host, in the syntax of Compose.
       - A key without a value there is required. Required keys that are missing or empty are an error that names all of
         them.
-      - A key with a value there is optional, and the value is its default. RV(rendered) tells which keys came by a default.
+      - A key with a value there is optional, and the value is its default. RV(rendered) tells which keys came by a
+        default.
       - A default can't refer to another variable.
     type: path
   contract_keys:
