@@ -1,4 +1,4 @@
-"""The lab's command line: `python -m lab up | down | status | push`."""
+"""The lab's command line: `python -m lab up | down | status | push | set`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .config import LAB
 from .console import LabError
 
 try:
-    from . import images, stack
+    from . import images, seed, stack
 except ModuleNotFoundError as error:
     sys.exit(f"lab: {error.name} is not installed for {sys.executable}; run: make setup, then .venv/bin/python -m lab")
 
@@ -42,6 +42,11 @@ def _status(arguments: argparse.Namespace) -> int:
 
 def _push(arguments: argparse.Namespace) -> int:
     images.push_version(arguments.service, arguments.version, arguments.fault)
+    return 0
+
+
+def _set(arguments: argparse.Namespace) -> int:
+    seed.set_parameter(arguments.name, arguments.value)
     return 0
 
 
@@ -87,6 +92,10 @@ def _parser() -> argparse.ArgumentParser:
     faults = ("none", "exit", "unhealthy")
     push.add_argument("--fault", choices=faults, default="none", help="make it fail at its start, or its health check")
     push.set_defaults(command=_push, changes=True)
+    set_ = commands.add_parser("set", help="change a parameter of the application, as its owner would")
+    set_.add_argument("name", metavar="NAME", help="below the application's path, such as JAVA_OPTS")
+    set_.add_argument("value", metavar="VALUE")
+    set_.set_defaults(command=_set, changes=True)
     return parser
 
 

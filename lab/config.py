@@ -31,6 +31,9 @@ GIT_LOCAL_URL = f"http://{GIT_ADDRESS}/popcon/gitops.git"
 GIT_USER = "x-access-token"
 GIT_TOKEN_PARAMETER = "/popcon-deploy/GIT_TOKEN"
 
+#: Where a host serves the sample application, once it is deployed.
+APP_PORT = 3000
+
 BUCKET = "popcon-lab-transfer"
 PARAMETER_PATH = "/popcon"
 KEY_ALIAS = "alias/popcon-lab"

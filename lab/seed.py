@@ -105,6 +105,16 @@ def parameters() -> dict[str, tuple[str, str]]:
     }
 
 
+def set_parameter(name: str, value: str) -> None:
+    """Give a parameter below the application's path a new value; a new one becomes a String."""
+    try:
+        client("ssm").put_parameter(Name=f"{PARAMETER_PATH}/{name}", Value=value, Overwrite=True, Type="String")
+    except (BotoCoreError, ClientError) as error:
+        raise LabError(
+            f"the emulated account refused the parameter: {error}; is the lab up? python -m lab status"
+        ) from error
+
+
 def _unless_there(code: str, create: Callable[..., Any], **arguments: Any) -> bool:
     """Create something; False when the service says, by `code`, that it exists."""
     try:

@@ -13,6 +13,7 @@ from typing import Any
 from . import engine, gitops, images, seed, state
 from .config import (
     ACCOUNT_ADDRESS,
+    APP_PORT,
     EDGE_ADDRESS,
     ENDPOINT_URL,
     GIT_ADDRESS,
@@ -104,7 +105,10 @@ def status() -> dict[str, Any]:
         "up": bool(hosts) and all(service["state"] == "running" for service in services),
         "services": services,
         "hosts": hosts,
-        "urls": {"aws": ENDPOINT_URL, "push": PUSH_REGISTRY, "git": f"http://{GIT_ADDRESS}"} if services else {},
+        "urls": {
+            **({"aws": ENDPOINT_URL, "push": PUSH_REGISTRY, "git": f"http://{GIT_ADDRESS}"} if services else {}),
+            **{f"app on {host['name']}": f"http://{host['address']}:{APP_PORT}" for host in hosts},
+        },
     }
 
 

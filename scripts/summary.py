@@ -23,7 +23,9 @@ def main(folder: str, parts: list[str]) -> None:
         counts = {name: int(suite.get(name)) for name in ("tests", "failures", "errors", "skipped")}
         failed = counts["failures"] + counts["errors"]
         passed = counts["tests"] - failed - counts["skipped"]
-        print(f"{part:<12} {passed:>5} passed {failed:>4} failed {counts['skipped']:>4} skipped {float(suite.get('time')):>8.0f} s")
+        print(
+            f"{part:<12} {passed:>5} passed {failed:>4} failed {counts['skipped']:>4} skipped {float(suite.get('time')):>8.0f} s"
+        )
         for name, number in (("passed", passed), ("failed", failed), ("skipped", counts["skipped"])):
             totals[name] += number
         for skipped in suite.iter("skipped"):

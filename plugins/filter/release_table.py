@@ -58,7 +58,8 @@ def release_table(releases: dict[str, dict[str, t.Any]]) -> list[str]:
     for host, release in releases.items():
         services = release.get("services", [])
         rows += [
-            (host, s["service"], s["digest"][:DIGEST_LENGTH] or "-", s["state"], ",".join(s["ports"]) or "-") for s in services
+            (host, s["service"], s["digest"][:DIGEST_LENGTH] or "-", s["state"], ",".join(s["ports"]) or "-")
+            for s in services
         ] or [(host, "-", "-", "not deployed", "-")]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]

@@ -23,7 +23,7 @@ import typing as t
 
 from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError
 
-Json = t.Dict[str, t.Any]
+Json = dict[str, t.Any]
 
 # Compose gives a variable of its process more weight than the env file, so it gets only what it needs to run.
 _PASSED_VARIABLES = ("PATH", "HOME", "DOCKER_CONFIG", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
@@ -31,7 +31,9 @@ _PASSED_VARIABLES += tuple(name.lower() for name in _PASSED_VARIABLES if name.en
 
 MOUNTS_LABEL = "popcon.deploy.mounts"
 
-_ACTION = re.compile(r"Container (?P<name>\S+)\s+(?P<action>Create|Created|Recreate|Recreated|Start|Started|Starting|Running)\s*$")
+_ACTION = re.compile(
+    r"Container (?P<name>\S+)\s+(?P<action>Create|Created|Recreate|Recreated|Start|Started|Starting|Running)\s*$"
+)
 
 _UNSET = re.compile(r'The \\?"(\w+)\\?" variable is not set')
 
@@ -54,7 +56,16 @@ class Compose:
     """
 
     def __init__(self, project: str, project_dir: str, files: t.Sequence[str], env_file: str) -> None:
-        self._base = ["docker", "compose", "--ansi", "never", "--project-name", project, "--project-directory", project_dir]
+        self._base = [
+            "docker",
+            "compose",
+            "--ansi",
+            "never",
+            "--project-name",
+            project,
+            "--project-directory",
+            project_dir,
+        ]
         self._base += ["--env-file", env_file]
         self._files = [argument for path in files for argument in ("--file", path)]
 
@@ -112,14 +123,15 @@ class Compose:
                 command,
                 input=json.dumps(override) if override else "",
                 env={**env, **(extra_env or {})},
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
+                capture_output=True,
                 text=True,
                 timeout=timeout,
                 check=False,
             )
         except FileNotFoundError:
-            raise DeployError("The docker command is not installed on this host: run the role popcon.deploy.docker first.") from None
+            raise DeployError(
+                "The docker command is not installed on this host: run the role popcon.deploy.docker first."
+            ) from None
         except subprocess.TimeoutExpired as exc:
             raise ComposeError(arguments[0], f"it did not end within {exc.timeout:.0f} s") from None
         if done.returncode != 0:
@@ -160,7 +172,10 @@ def services_using(
     using: dict[str, list[str]] = {}
     for name, whole in raw_model.get("services", {}).items():
         service = whole if fields is None else {field: whole.get(field) for field in fields}
-        if any(os.path.realpath(_env_file_path(item)) == os.path.realpath(env_file) for item in service.get("env_file") or []):
+        if any(
+            os.path.realpath(_env_file_path(item)) == os.path.realpath(env_file)
+            for item in service.get("env_file") or []
+        ):
             used = set(keys)
         else:
             text = json.dumps(service).replace("$$", "")

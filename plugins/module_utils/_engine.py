@@ -25,7 +25,7 @@ SOCKET = "/var/run/docker.sock"
 # Longer than the engine's own limit on reaching a registry.
 TIMEOUT_SECONDS = 90.0
 
-Json = t.Dict[str, t.Any]
+Json = dict[str, t.Any]
 
 
 class EngineError(Exception):

@@ -21,7 +21,7 @@ from ansible_collections.popcon.deploy.plugins.module_utils import _compose, _re
 from ansible_collections.popcon.deploy.plugins.module_utils._engine import Engine, EngineError
 from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError
 
-Json = t.Dict[str, t.Any]
+Json = dict[str, t.Any]
 
 SAMPLE_SECONDS = 1.0
 UNTOUCHED = "What ran before keeps running: nothing was changed."
@@ -46,10 +46,10 @@ class Wanted(t.NamedTuple):
 class Plan(t.NamedTuple):
     """What a release does, by service name; RV(recreate) gives the reasons, RV(remove) names containers."""
 
-    create: t.List[str]
-    recreate: t.Dict[str, t.List[str]]
-    start: t.List[str]
-    remove: t.List[str]
+    create: list[str]
+    recreate: dict[str, list[str]]
+    start: list[str]
+    remove: list[str]
 
     def is_empty(self) -> bool:
         """Whether there is nothing to do."""
@@ -77,7 +77,7 @@ class Release:
         wanted: Wanted,
         compose: _compose.Compose,
         engine: Engine,
-        auths: t.Sequence[t.Callable[[str], t.Optional[str]]],
+        auths: t.Sequence[t.Callable[[str], str | None]],
         scrub: t.Callable[[str], str],
     ) -> None:
         self._wanted = wanted
@@ -171,14 +171,19 @@ class Release:
         """What runs, a row a container: service, container, id, image, digest, state, ports. Sorted as compose lists services."""
         order = list(self._model["services"])
         rows = [_row(container) for container in self.containers()]
-        return sorted(rows, key=lambda row: (order.index(row["service"]) if row["service"] in order else len(order), row["container"]))
+        return sorted(
+            rows,
+            key=lambda row: (order.index(row["service"]) if row["service"] in order else len(order), row["container"]),
+        )
 
     def _pinned_images(self) -> dict[str, str]:
         """Image references by digest, by service name; the registry is asked once a reference, for several at a time."""
         services = self._model["services"]
         for name, service in services.items():
             if not service.get("image"):
-                raise DeployError(f"Service {name} has no image: build it in CI, push it, and name it with image:. {UNTOUCHED}")
+                raise DeployError(
+                    f"Service {name} has no image: build it in CI, push it, and name it with image:. {UNTOUCHED}"
+                )
         # Named by a setting that isn't written yet: what can't be known is left out.
         unknown = self._services_using(self._wanted.unwritten_keys, ("image",))
         known = {name: service["image"] for name, service in services.items() if name not in unknown}
@@ -221,12 +226,16 @@ class Release:
             return step()
         except _compose.ComposeError as exc:
             lines = [line.strip() for line in self._scrub(exc.output).splitlines() if line.strip()]
-            raise DeployError(f"docker compose {exc.command} failed: {' | '.join(lines[-5:])}. {outcome}".strip()) from None
+            raise DeployError(
+                f"docker compose {exc.command} failed: {' | '.join(lines[-5:])}. {outcome}".strip()
+            ) from None
 
     def _not_ready(self, container: Json, reason: str, log_lines: int) -> DeployError:
         logs = self._scrub(self._engine.logs(container["Id"], log_lines)).strip()
         name = container["Name"].lstrip("/")
-        return DeployError(f"Service {_service(container)} (container {name}) {reason}. Its last lines:\n{logs or '(none)'}")
+        return DeployError(
+            f"Service {_service(container)} (container {name}) {reason}. Its last lines:\n{logs or '(none)'}"
+        )
 
 
 def registry_of(reference: str) -> str:
@@ -251,10 +260,19 @@ def image_problem(reference: str, registry: str, error: EngineError) -> tuple[st
     """
     text = error.message.lower()
     if error.status == 404 or "manifest unknown" in text or "not found" in text:
-        return f"The image {reference} does not exist: push it, or correct its name or tag in the compose file or settings.", False
+        return (
+            f"The image {reference} does not exist: push it, or correct its name or tag in the compose file or settings.",
+            False,
+        )
     if error.status in (401, 403) or any(word in text for word in ("unauthorized", "denied", "no basic auth")):
-        return f"{registry} refused access to {reference}: log the host in (ecr_login), and let its role pull this repository.", True
-    return f"{registry} could not be asked for {reference} (the engine answered {error.status}): see that the host reaches it.", False
+        return (
+            f"{registry} refused access to {reference}: log the host in (ecr_login), and let its role pull this repository.",
+            True,
+        )
+    return (
+        f"{registry} could not be asked for {reference} (the engine answered {error.status}): see that the host reaches it.",
+        False,
+    )
 
 
 def _service(container: Json) -> str:

@@ -24,7 +24,9 @@ def scrubber(secrets: t.Iterable[str]) -> t.Callable[[str], str]:
 
     Those ways are: JSON and Python escapes, URL quoting, base64, doubled C($) (Compose), and each line of a longer value.
     """
-    shapes = sorted({shape for secret in secrets if len(secret) >= SHORTEST for shape in _shapes(secret)}, key=len, reverse=True)
+    shapes = sorted(
+        {shape for secret in secrets if len(secret) >= SHORTEST for shape in _shapes(secret)}, key=len, reverse=True
+    )
 
     def scrub(text: str) -> str:
         for shape in shapes:

@@ -178,7 +178,11 @@ def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
     release = prepared(params, check_mode)
     plan = release.plan()
     lines = plan.lines()
-    result = {"changed": not plan.is_empty(), "plan": lines, "diff": {"prepared": "".join(f"{line}\n" for line in lines)}}
+    result = {
+        "changed": not plan.is_empty(),
+        "plan": lines,
+        "diff": {"prepared": "".join(f"{line}\n" for line in lines)},
+    }
     if not check_mode:
         before = release.containers()
         result["pulled"] = release.pull()
@@ -196,7 +200,9 @@ def prepared(params: dict[str, t.Any], check_mode: bool) -> Release:
     files = [os.path.join(tree, name) for name in params["files"]]
     for path in files:
         if not os.path.isfile(path):
-            raise DeployError(f"There is no compose file {path}: correct files, or the repository or ref that was checked out.")
+            raise DeployError(
+                f"There is no compose file {path}: correct files, or the repository or ref that was checked out."
+            )
     env_file = params["env_file"] or f"{project_dir}/.env"
     content = read_regular_file(env_file)
     settings = parse_contract(content or b"", env_file)

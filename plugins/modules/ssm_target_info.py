@@ -65,14 +65,13 @@ problems:
   sample: ["i-0123456789abcdef0 is stopped: start it."]
 """
 
+import contextlib
 import os
 import shutil
 import typing as t
 
-try:
+with contextlib.suppress(ImportError):  # AnsibleAWSModule says so
     import botocore.exceptions
-except ImportError:
-    pass  # AnsibleAWSModule says so
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.popcon.deploy.plugins.module_utils._aws import aws_errors_in_words
@@ -84,11 +83,18 @@ PLUGIN_PATH = "/usr/local/bin/session-manager-plugin"
 
 def plugin_problem(path: str | None) -> str | None:
     """What is wrong with the session client."""
-    found = path or os.environ.get("AWS_SESSION_MANAGER_PLUGIN") or shutil.which(PLUGIN_PATH) or shutil.which("session-manager-plugin")
+    found = (
+        path
+        or os.environ.get("AWS_SESSION_MANAGER_PLUGIN")
+        or shutil.which(PLUGIN_PATH)
+        or shutil.which("session-manager-plugin")
+    )
     if found and os.access(found, os.X_OK) and os.path.isfile(found):
         return None
     where = f"at {found}" if found else f"at {PLUGIN_PATH} or on the PATH"
-    return f"There is no session-manager-plugin {where}: install AWS's, or set AWS_SESSION_MANAGER_PLUGIN to where it is."
+    return (
+        f"There is no session-manager-plugin {where}: install AWS's, or set AWS_SESSION_MANAGER_PLUGIN to where it is."
+    )
 
 
 def instance_problem(instance_id: str, ping: str | None, state: str | None) -> str | None:
@@ -124,7 +130,9 @@ def bucket_problem(s3: t.Any, bucket: str) -> str | None:
 
 def agents(ssm: t.Any, instance_ids: list[str]) -> dict[str, str]:
     """The agents' C(PingStatus) by instance id; instances that Session Manager doesn't know are left out."""
-    pages = ssm.get_paginator("describe_instance_information").paginate(Filters=[{"Key": "InstanceIds", "Values": instance_ids}])
+    pages = ssm.get_paginator("describe_instance_information").paginate(
+        Filters=[{"Key": "InstanceIds", "Values": instance_ids}]
+    )
     return {row["InstanceId"]: row["PingStatus"] for page in pages for row in page["InstanceInformationList"]}
 
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lab import config, gitops, seed, state
+from lab import config, gitops, state
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = "playbooks/deploy.yml"
@@ -88,7 +88,11 @@ class Controller:
         """Run a command as root on a host, not through Session Manager: for looking, and for breaking things."""
         container = self.hosts()[host]["container"]
         return subprocess.run(
-            ["docker", "exec", container, *command], check=check, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            ["docker", "exec", container, *command],
+            check=check,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
         ).stdout
 
     def containers(self, host: int = 0) -> dict[str, str]:
@@ -103,10 +107,6 @@ class Controller:
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with opener.open(url, timeout=10) as answer:
             return json.load(answer)
-
-    def put_parameter(self, name: str, value: str) -> None:
-        """Change a parameter as its owner would; not with the controller's rights, which don't allow it."""
-        seed.client("ssm").put_parameter(Name=name, Value=value, Overwrite=True)
 
     def counters(self) -> dict[str, Any]:
         """What the emulated account counted since `reset_counters`."""

@@ -47,12 +47,27 @@ def test_check_mode_on_a_host_without_docker_says_where_it_ends(controller):
     assert controller.on_host("sh", "-c", "command -v docker || echo none").strip() == "none"
 
 
-def test_first_deploy_from_nothing(controller):
+def test_the_docker_role_alone_and_check_mode_after_it(controller):
+    run = controller.deploy("--tags", "docker")
+    assert run.status == 0 and run.changed > 0
+    assert controller.deploy("--tags", "docker").changed == 0
+    check = controller.deploy("--check", "--diff")
+    assert check.status == 0
+    for service in SERVICES:
+        assert f"create {service}" in check.output
+    assert controller.on_host("sh", "-c", "ls -d /opt/popcon /root/.docker 2>/dev/null || echo none").strip() == "none"
+
+
+def test_first_deploy(controller):
     run = controller.deploy("-vvv")
     assert run.status == 0
     assert_no_secret_in(run.output)
     assert set(controller.containers()) == SERVICES
-    table = [line for line in run.output.splitlines() if re.search(r"(frontend|backend|mysql|redis)\s+sha256:[0-9a-f]{12}\s+healthy", line)]
+    table = [
+        line
+        for line in run.output.splitlines()
+        if re.search(r"(frontend|backend|mysql|redis)\s+sha256:[0-9a-f]{12}\s+healthy", line)
+    ]
     assert len(table) == len(SERVICES)
 
 
@@ -89,7 +104,7 @@ def test_deploying_again_changes_nothing(controller):
 
 def test_a_changed_parameter_restarts_the_services_that_use_it(controller):
     before, file_before = controller.containers(), env_file(controller)
-    controller.put_parameter("/popcon/JAVA_OPTS", "-Xms256m -Xmx256m")
+    python_m_lab("set", "JAVA_OPTS", "-Xms256m -Xmx256m")
 
     check = controller.deploy("--check", "--diff")
     assert check.status == 0 and check.changed > 0
@@ -135,7 +150,9 @@ def test_a_changed_compose_file_restarts_the_service_it_concerns_and_keeps_the_d
     writes = controller.health()["backend"]["dependencies"]["mysql"]["writes"]
     with controller.commit("Let redis keep less") as clone:
         file = clone / "docker-compose.yml"
-        changed = file.read_text().replace("container_name: popcon-redis\n", "container_name: popcon-redis\n    mem_limit: 256m\n")
+        changed = file.read_text().replace(
+            "container_name: popcon-redis\n", "container_name: popcon-redis\n    mem_limit: 256m\n"
+        )
         assert changed != file.read_text()
         file.write_text(changed)
 
@@ -153,7 +170,10 @@ def test_a_changed_compose_file_restarts_the_service_it_concerns_and_keeps_the_d
 
 
 BAD_INPUT = {
-    "no such instance": (["-e", "ansible_aws_ssm_instance_id=i-0123456789abcdef0"], "There is no instance i-0123456789abcdef0"),
+    "no such instance": (
+        ["-e", "ansible_aws_ssm_instance_id=i-0123456789abcdef0"],
+        "There is no instance i-0123456789abcdef0",
+    ),
     "wrong bucket": (["-e", "ansible_aws_ssm_bucket_name=popcon-nowhere"], "bucket popcon-nowhere"),
     "unreachable repository": (
         ["-e", "gitops_checkout_repository=https://git.nowhere.invalid/popcon/gitops.git"],
@@ -162,7 +182,10 @@ BAD_INPUT = {
     "ref that does not exist": (["-e", "gitops_checkout_ref=no-such-branch"], "no-such-branch"),
     "no token": (["-e", "gitops_checkout_token_parameter=/popcon-deploy/OTHER"], "/popcon-deploy/OTHER"),
     "token refused": (["-e", "gitops_checkout_token_parameter=/popcon/DB_NAME"], "token"),
-    "path without parameters": (["-e", '{"compose_deploy_parameter_paths": ["/popcon/nothing"]}'], "No parameters under /popcon/nothing"),
+    "path without parameters": (
+        ["-e", '{"compose_deploy_parameter_paths": ["/popcon/nothing"]}'],
+        "No parameters under /popcon/nothing",
+    ),
     "missing compose file": (["-e", '{"compose_deploy_files": ["nothing.yml"]}'], "There is no compose file"),
 }
 
@@ -204,7 +227,10 @@ def test_an_app_that_does_not_become_ready_fails_the_deploy_with_its_log(control
     python_m_lab("push", "backend", "--version", "4", "--fault", "exit")
     run = controller.deploy()
     assert run.status != 0
-    assert "Service backend (container popcon-backend)" in run.output and "this image was built to fail at its start" in run.output
+    assert (
+        "Service backend (container popcon-backend)" in run.output
+        and "this image was built to fail at its start" in run.output
+    )
     assert_no_secret_in(run.output)
     python_m_lab("push", "backend", "--version", "5")
     assert controller.deploy().status == 0
@@ -264,7 +290,9 @@ def test_the_other_inventories_find_their_own_instances(controller, environment)
     ec2 = seed.client("ec2")
     tags = [{"Key": "App", "Value": "popcon"}, {"Key": "Environment", "Value": environment}]
     image = ec2.describe_images()["Images"][0]["ImageId"]
-    made = ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1, TagSpecifications=[{"ResourceType": "instance", "Tags": tags}])
+    made = ec2.run_instances(
+        ImageId=image, MinCount=1, MaxCount=1, TagSpecifications=[{"ResourceType": "instance", "Tags": tags}]
+    )
     instance = made["Instances"][0]["InstanceId"]
     try:
         listing = subprocess.run(
@@ -279,4 +307,9 @@ def test_the_other_inventories_find_their_own_instances(controller, environment)
     assert variables["ansible_connection"] == "amazon.aws.aws_ssm"
     assert variables["ansible_aws_ssm_instance_id"] == instance
     assert variables["ansible_aws_ssm_bucket_name"] == f"popcon-{environment}-transfer"
-    assert {"ansible_aws_ssm_region", "gitops_checkout_repository", "gitops_checkout_ref", "compose_deploy_parameter_paths"} <= set(variables)
+    assert {
+        "ansible_aws_ssm_region",
+        "gitops_checkout_repository",
+        "gitops_checkout_ref",
+        "compose_deploy_parameter_paths",
+    } <= set(variables)

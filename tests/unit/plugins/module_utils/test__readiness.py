@@ -10,7 +10,9 @@ import pytest
 from ansible_collections.popcon.deploy.plugins.module_utils import _readiness
 
 
-def sample(status="running", *, health=None, restarts=0, exit_code=0, policy="unless-stopped", restarting=False, started="t0"):
+def sample(
+    status="running", *, health=None, restarts=0, exit_code=0, policy="unless-stopped", restarting=False, started="t0"
+):
     state = {"Status": status, "ExitCode": exit_code, "Restarting": restarting, "StartedAt": started}
     if health:
         state["Health"] = {"Status": health}

@@ -111,7 +111,9 @@ DIGESTS = {"reg.x/web:1": DIGEST, "reg.x/db:1": DIGEST}
 def release(containers=(), digests=None, compose=None, changed=(), unwritten=(), stored=(), auths=(lambda _r: None,)):
     wanted = _release.Wanted("app", "/srv/app", "/srv/app", "/srv/app/.env", changed, unwritten)
     engine = FakeEngine(list(containers), digests or DIGESTS, stored)
-    return _release.Release(wanted, compose or FakeCompose(), engine, auths, lambda text: text.replace("hunter2", "***"))
+    return _release.Release(
+        wanted, compose or FakeCompose(), engine, auths, lambda text: text.replace("hunter2", "***")
+    )
 
 
 def test_plan_of_a_first_release():
@@ -190,7 +192,9 @@ def test_a_refused_login_is_followed_by_the_next_way():
 
 def test_a_service_that_fails_is_named_with_its_scrubbed_log():
     failing = container("web", Health={"Status": "unhealthy"})
-    with pytest.raises(DeployError, match=r"(?s)Service web \(container app-web-1\) is unhealthy\. .*20 lines with \*\*\*"):
+    with pytest.raises(
+        DeployError, match=r"(?s)Service web \(container app-web-1\) is unhealthy\. .*20 lines with \*\*\*"
+    ):
         release([failing, container("db")]).wait_until_ready(5, 20, since=[])
 
 

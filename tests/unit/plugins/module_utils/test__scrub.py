@@ -13,7 +13,7 @@ from urllib.parse import quote_plus
 import pytest
 from ansible_collections.popcon.deploy.plugins.module_utils._scrub import MASK, scrubber
 
-SECRET = 'p$a"s\\s w\'ö#d'
+SECRET = "p$a\"s\\s w'ö#d"
 
 
 @pytest.mark.parametrize(

@@ -56,7 +56,9 @@ def test_agents_and_states_over_several_pages():
     ssm, ec2 = client("ssm"), client("ec2")
     with Stubber(ssm) as stub:
         page = {"InstanceInformationList": [{"InstanceId": ID, "PingStatus": "Online"}]}
-        stub.add_response("describe_instance_information", {"InstanceInformationList": [], "NextToken": "2"}, {"Filters": ANY})
+        stub.add_response(
+            "describe_instance_information", {"InstanceInformationList": [], "NextToken": "2"}, {"Filters": ANY}
+        )
         stub.add_response("describe_instance_information", page, {"Filters": ANY, "NextToken": "2"})
         assert ssm_target_info.agents(ssm, [ID]) == {ID: "Online"}
     with Stubber(ec2) as stub:
