@@ -7,9 +7,8 @@
 
 """C(docker compose) on one project: what it makes of the files, what it would do, and doing it.
 
-Compose's output is parsed in one place only, RV(parse_actions); its decisions (which container must be recreated) are never
-made again here, since its config hash can't be computed from outside: C(config --hash) of Compose 2.26 differs from the hash
-that C(up) stores for every service with an C(env_file).
+Which container must be recreated is compose's own decision, which RV(parse_actions) reads from a dry run: it can't be made
+again from outside, as C(config --hash) of Compose 2.26 differs from the hash that C(up) stores where there is an C(env_file).
 """
 
 from __future__ import annotations
@@ -92,21 +91,34 @@ class Compose:
         """Pull the images of some services, all at once."""
         self._run(["pull", "--quiet", *services], override)
 
-    def up(self, override: Json, services: t.Sequence[str], wait_seconds: int) -> None:
-        """Create, recreate and start some services (none named: all), remove what the files no longer name; pull, build nothing.
+    def up(self, override: Json, wait_seconds: int, service: str | None = None, *, force: bool = False) -> None:
+        """Create, recreate and start what differs, of one service or of all; pull and build nothing.
 
-        Without C(--no-deps), Compose 2.26 would recreate every service that depends on a recreated one. The order and the
-        conditions of C(depends_on) among the services named here are kept.
+        With all services, containers that the files no longer name are removed.
 
         :param wait_seconds: how long it may take, waiting for dependencies to become healthy included.
+        :param force: recreate the service even if nothing differs.
         """
-        options = ["--detach", "--no-build", "--no-deps", "--pull", "never", "--remove-orphans", "--quiet-pull"]
-        self._run(["up", *options, *services], override, timeout=wait_seconds)
+        options = [
+            "--detach",
+            "--no-build",
+            "--pull",
+            "never",
+            "--quiet-pull",
+            *(["--force-recreate"] if force else []),
+        ]
+        which = [service] if service else ["--remove-orphans"]
+        self._run(["up", *options, *which], override, timeout=wait_seconds)
 
-    def planned(self, override: Json, services: t.Sequence[str], placeholders: t.Mapping[str, str]) -> dict[str, str]:
-        """What C(up) would do to the containers of these services now, by container name; see RV(parse_actions)."""
-        arguments = ["--dry-run", "up", "--detach", "--no-build", "--no-deps", "--pull", "never", *services]
+    def planned(self, override: Json, placeholders: t.Mapping[str, str]) -> dict[str, str]:
+        """What C(up) would do to the containers of all services now, by container name; see RV(parse_actions)."""
+        arguments = ["--dry-run", "up", "--detach", "--no-build", "--pull", "never"]
         return parse_actions(self._run(arguments, override, extra_env=placeholders).stderr)
+
+    def hashes(self, override: Json, placeholders: t.Mapping[str, str]) -> dict[str, str]:
+        """Compose's hash of every service's settings, by service; not that of its container where there is an C(env_file)."""
+        lines = self._run(["config", "--hash", "*"], override, extra_env=placeholders).stdout.splitlines()
+        return dict(t.cast("tuple[str, str]", tuple(line.split())) for line in lines)
 
     def _run(
         self,
@@ -158,6 +170,36 @@ def parse_actions(output: str) -> dict[str, str]:
         if name not in actions or order.index(action) > order.index(actions[name]):
             actions[name] = action
     return actions
+
+
+def in_dependency_order(model: Json, names: t.Iterable[str]) -> list[str]:
+    """These services, each after those it depends on, directly or through others."""
+    wanted, ordered = set(names), []
+    seen: set[str] = set()
+
+    def visit(name: str) -> None:
+        if name in seen:
+            return
+        seen.add(name)
+        for dependency in model["services"].get(name, {}).get("depends_on") or {}:
+            visit(dependency)
+        if name in wanted:
+            ordered.append(name)
+
+    for name in model["services"]:
+        visit(name)
+    return ordered
+
+
+def dependencies(model: Json, name: str) -> set[str]:
+    """The services that a service depends on, directly or through others."""
+    found: set[str] = set()
+    rest = [name]
+    while rest:
+        new = set(model["services"].get(rest.pop(), {}).get("depends_on") or {}) - found
+        found |= new
+        rest += new
+    return found
 
 
 def services_using(

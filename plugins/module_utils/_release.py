@@ -24,6 +24,7 @@ from ansible_collections.popcon.deploy.plugins.module_utils._errors import Deplo
 Json = dict[str, t.Any]
 
 SAMPLE_SECONDS = 1.0
+_RESTARTS_WITH = "restarts with"
 UNTOUCHED = "What ran before keeps running: nothing was changed."
 
 
@@ -31,8 +32,8 @@ class Wanted(t.NamedTuple):
     """What a release is made of.
 
     RV(tree) holds the wanted files of RV(project_dir): the same folder, or in check mode a preview of it.
-    RV(changed_keys) are the settings that differ from what the containers were made with; RV(unwritten_keys) those of them that
-    the env file doesn't have yet, as in check mode.
+    RV(changed_keys) are the settings that were added, removed or changed, or in check mode (RV(foretold)) will be: then the env
+    file still has the old ones, and none for RV(unwritten_keys).
     """
 
     project: str
@@ -41,6 +42,7 @@ class Wanted(t.NamedTuple):
     env_file: str
     changed_keys: t.Sequence[str]
     unwritten_keys: t.Sequence[str]
+    foretold: bool
 
 
 class Plan(t.NamedTuple):
@@ -97,36 +99,31 @@ class Release:
 
     def plan(self) -> Plan:
         """What RV(apply) would do now; changes nothing."""
-        containers = {container["Name"].lstrip("/"): container for container in self.containers()}
-        running = {_service(container) for container in containers.values()}
+        containers = self.containers()
         services = self._model["services"]
-        recreate: dict[str, list[str]] = {}
-        for container in containers.values():
+        here = {_service(container) for container in containers} & set(services)
+        diverged, start = self._composes_word(containers) if here else (set(), [])
+        using = self._services_using(self._wanted.changed_keys)
+        reasons: dict[str, list[str]] = {}
+        for container in containers:
             name, old = _service(container), _image_of(container)
-            if name in services and old != self.images.get(name, old) and name not in recreate:
-                recreate[name] = [f"image {old} -> {self.images[name]}"]
-        for name, used in self._services_using(self._wanted.changed_keys).items():
-            if name in running:
-                recreate.setdefault(name, []).append(f"settings {' '.join(used)}")
-        # The rest is compose's to say, and it can say so only of services whose image is on the host.
-        rest = [name for name in services if name in running and name not in recreate]
-        start = []
-        if rest:
-            actions = self._in_words(lambda: self._compose.planned(self._override, rest, self._placeholders))
-            for container_name in sorted(set(actions) & set(containers)):
-                name = _service(containers[container_name])
-                if actions[container_name] == "recreate":
-                    recreate.setdefault(name, []).append("its definition")
-                elif actions[container_name] == "start":
-                    start.append(name)
-        for name, dependency in self._restarting_with(recreate):
-            if name in running and name not in recreate:
-                recreate[name] = [f"restarts with {dependency}"]
+            if name in here and old != self.images.get(name, old):
+                reasons[name] = [f"image {old} -> {self.images[name]}"]
+        for name in here:
+            # Before the settings are written, that they are used is all that can be known.
+            if name in using and (name in diverged or self._wanted.foretold):
+                reasons.setdefault(name, []).append(f"settings {' '.join(using[name])}")
+            elif name in diverged:
+                reasons.setdefault(name, []).append("its definition")
+        for name in services:
+            for dependency, condition in (services[name].get("depends_on") or {}).items():
+                if name in here and name not in reasons and dependency in reasons and condition.get("restart"):
+                    reasons[name] = [f"{_RESTARTS_WITH} {dependency}"]
         return Plan(
-            create=[name for name in services if name not in running],
-            recreate=recreate,
-            start=start,
-            remove=[name for name, container in containers.items() if _service(container) not in services],
+            create=[name for name in services if name not in here],
+            recreate={name: reasons[name] for name in _compose.in_dependency_order(self._model, reasons)},
+            start=[name for name in start if name not in reasons],
+            remove=[c["Name"].lstrip("/") for c in containers if _service(c) not in services],
         )
 
     def pull(self) -> list[str]:
@@ -137,9 +134,17 @@ class Release:
         return missing
 
     def apply(self, plan: Plan, wait_seconds: int) -> None:
-        """Make the containers of the planned services what the files ask for."""
-        services = [*plan.create, *plan.recreate, *plan.start]
-        self._in_words(lambda: self._compose.up(self._override, services, wait_seconds))
+        """Make the containers what the files ask for.
+
+        What must be recreated goes first, one service at a time after its dependencies: in one go, Compose 2.26 would recreate
+        every service that depends on a recreated one as well.
+        """
+        for name, reasons in plan.recreate.items():
+            force = reasons[0].startswith(_RESTARTS_WITH)
+            self._in_words(
+                lambda name=name, force=force: self._compose.up(self._override, wait_seconds, name, force=force)
+            )
+        self._in_words(lambda: self._compose.up(self._override, wait_seconds))
 
     def wait_until_ready(self, wait_seconds: int, log_lines: int, since: t.Sequence[Json]) -> None:
         """Return when every service is ready, and fail as soon as one can't be any more or the time is over.
@@ -192,14 +197,27 @@ class Release:
             pinned = dict(zip(references, pool.map(self._pinned, references)))
         return {name: pinned[reference] for name, reference in known.items()}
 
-    def _restarting_with(self, recreated: t.Collection[str]) -> list[tuple[str, str]]:
-        """Services that ask, with C(restart: true) under C(depends_on), to be restarted with one of these, and with which."""
-        return [
-            (name, dependency)
-            for name, service in self._model["services"].items()
-            for dependency, condition in (service.get("depends_on") or {}).items()
-            if dependency in recreated and condition.get("restart")
-        ]
+    def _composes_word(self, containers: list[Json]) -> tuple[set[str], list[str]]:
+        """The services whose definition differs from their container's, and those that are only stopped, as compose sees it.
+
+        Compose is asked with every service at the image it runs: newer ones may not be on the host yet, and would be a difference
+        that is known already. A service that is new gets any image, as nothing is asked about it.
+        """
+        running = {_service(container): _image_of(container) for container in containers}
+        images = {name: running.get(name, _image_of(containers[0])) for name in self._model["services"]}
+        override = _compose.override_for(self._model, images, self._wanted.project_dir, self._wanted.tree)
+        actions = self._in_words(lambda: self._compose.planned(override, self._placeholders))
+        by_action: dict[str, set[str]] = {"recreate": set(), "start": set()}
+        for container in containers:
+            by_action.setdefault(actions.get(container["Name"].lstrip("/"), "keep"), set()).add(_service(container))
+        flagged = by_action["recreate"]
+        # Compose 2.26 also recreates what depends on something it recreates.
+        doubtful = {name for name in flagged if _compose.dependencies(self._model, name) & flagged}
+        if doubtful:
+            hashes = self._in_words(lambda: self._compose.hashes(override, self._placeholders))
+            stored = {_service(c): c["Config"]["Labels"].get("com.docker.compose.config-hash") for c in containers}
+            flagged = {name for name in flagged if name not in doubtful or hashes.get(name) != stored[name]}
+        return flagged, sorted(by_action["start"])
 
     def _services_using(self, keys: t.Sequence[str], fields: t.Sequence[str] | None = None) -> dict[str, list[str]]:
         if not keys:

@@ -105,8 +105,8 @@ plan:
   elements: str
   sample: ["recreate frontend: image example.com/web@sha256:1f… -> example.com/web@sha256:9c…"]
 pulled:
-  description: Services whose images were not on the host.
-  returned: success, except in check mode
+  description: Services whose images were not on the host. Empty in check mode.
+  returned: success
   type: list
   elements: str
   sample: [frontend]
@@ -176,21 +176,21 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
     """Release, or in check mode only plan to, and return the module's result."""
     release = prepared(params, check_mode)
+    pulled = [] if check_mode else release.pull()
+    before = release.containers()
     plan = release.plan()
-    lines = plan.lines()
-    result = {
-        "changed": not plan.is_empty(),
-        "plan": lines,
-        "diff": {"prepared": "".join(f"{line}\n" for line in lines)},
-    }
     if not check_mode:
-        before = release.containers()
-        result["pulled"] = release.pull()
         if not plan.is_empty():
             release.apply(plan, params["wait_seconds"])
         release.wait_until_ready(params["wait_seconds"], params["log_lines"], since=before)
-        result["changed"] = bool(plan.start) or {c["Id"] for c in before} != {c["Id"] for c in release.containers()}
-    return {**result, "services": release.services()}
+    lines = plan.lines()
+    return {
+        "changed": bool(lines),
+        "plan": lines,
+        "diff": {"prepared": "".join(f"{line}\n" for line in lines)},
+        "pulled": pulled,
+        "services": release.services(),
+    }
 
 
 def prepared(params: dict[str, t.Any], check_mode: bool) -> Release:
@@ -207,7 +207,7 @@ def prepared(params: dict[str, t.Any], check_mode: bool) -> Release:
     content = read_regular_file(env_file)
     settings = parse_contract(content or b"", env_file)
     unwritten = [key for key in params["changed_keys"] if key not in settings] if check_mode else []
-    wanted = Wanted(params["project"], project_dir, tree, env_file, params["changed_keys"], unwritten)
+    wanted = Wanted(params["project"], project_dir, tree, env_file, params["changed_keys"], unwritten, check_mode)
     # Compose wants a file, and in check mode the first one isn't written yet.
     compose = Compose(wanted.project, project_dir, files, os.devnull if content is None else env_file)
     # In check mode nobody logged in, so what a real run would store is only held for the question.

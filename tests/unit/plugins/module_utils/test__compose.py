@@ -112,3 +112,22 @@ def test_override_looks_at_the_wanted_tree(tmp_path):
     assert override(tmp_path / "now", tmp_path / "wanted") != override(tmp_path / "now")
     (tmp_path / "wanted" / "conf" / "a").write_text("1")
     assert override(tmp_path / "now", tmp_path / "wanted") == override(tmp_path / "now")
+
+
+CHAIN = {
+    "services": {
+        "web": {"depends_on": {"api": {}}},
+        "api": {"depends_on": {"db": {}, "cache": {}}},
+        "db": {},
+        "cache": {},
+    }
+}
+
+
+def test_dependency_order():
+    assert _compose.in_dependency_order(CHAIN, ["web", "cache", "db"]) == ["db", "cache", "web"]
+
+
+def test_dependencies_through_others():
+    assert _compose.dependencies(CHAIN, "web") == {"api", "db", "cache"}
+    assert _compose.dependencies(CHAIN, "db") == set()

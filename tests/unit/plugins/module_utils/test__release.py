@@ -73,31 +73,46 @@ class FakeEngine:
         return f"{lines} lines with hunter2"
 
 
-class FakeCompose:
-    """A compose file of two services, of which `planned` says what it is told."""
+SERVICES = {"web": {"image": "reg.x/web:1", "depends_on": {"db": {"condition": "x"}}}, "db": {"image": "reg.x/db:1"}}
+RAW_SERVICES = {"web": {"environment": {"A": "${KEY}"}}, "db": {}}
 
-    def __init__(self, actions=None):
-        self.actions, self.asked, self.pulled = actions or {}, None, []
+
+class FakeCompose:
+    """A compose file of two services; what compose would say of them, and what was asked of it."""
+
+    def __init__(self, actions=None, hashes=None, services=None, raw_services=None):
+        self.actions, self._hashes, self._services = actions or {}, hashes or {}, services or SERVICES
+        self._raw_services = raw_services or RAW_SERVICES
+        self.asked, self.pulled, self.ups = None, [], []
 
     def model(self, _placeholders):
-        return {"services": {"web": {"image": "reg.x/web:1"}, "db": {"image": "reg.x/db:1"}}}
+        return {"services": self._services}
 
     def raw_model(self):
-        return {"services": {"web": {"environment": {"A": "${KEY}"}}, "db": {}}}
+        return {"services": self._raw_services}
 
-    def planned(self, _override, services, _placeholders):
-        self.asked = list(services)
+    def planned(self, override, _placeholders):
+        self.asked = {name: service["image"] for name, service in override["services"].items()}
         return self.actions
+
+    def hashes(self, _override, _placeholders):
+        return self._hashes
 
     def pull(self, _override, services):
         self.pulled = list(services)
+
+    def up(self, _override, _wait_seconds, service=None, *, force=False):
+        self.ups.append((service, force))
 
 
 def container(service, digest=DIGEST, **state):
     return {
         "Id": f"id-{service}",
         "Name": f"/app-{service}-1",
-        "Config": {"Labels": {"com.docker.compose.service": service}, "Image": f"reg.x/{service}@{digest}"},
+        "Config": {
+            "Labels": {"com.docker.compose.service": service, "com.docker.compose.config-hash": f"hash-{service}"},
+            "Image": f"reg.x/{service}@{digest}",
+        },
         "State": {"Status": "running", "Running": True, "StartedAt": "t0", **state},
         "RestartCount": 0,
         "HostConfig": {"RestartPolicy": {"Name": "always"}},
@@ -108,67 +123,91 @@ def container(service, digest=DIGEST, **state):
 DIGESTS = {"reg.x/web:1": DIGEST, "reg.x/db:1": DIGEST}
 
 
-def release(containers=(), digests=None, compose=None, changed=(), unwritten=(), stored=(), auths=(lambda _r: None,)):
-    wanted = _release.Wanted("app", "/srv/app", "/srv/app", "/srv/app/.env", changed, unwritten)
+def release(containers=(), digests=None, compose=None, auths=(lambda _r: None,), stored=(), **wanted):
+    defaults = {"changed_keys": (), "unwritten_keys": (), "foretold": False}
+    asked_for = _release.Wanted("app", "/srv/app", "/srv/app", "/srv/app/.env", **{**defaults, **wanted})
     engine = FakeEngine(list(containers), digests or DIGESTS, stored)
     return _release.Release(
-        wanted, compose or FakeCompose(), engine, auths, lambda text: text.replace("hunter2", "***")
+        asked_for, compose or FakeCompose(), engine, auths, lambda text: text.replace("hunter2", "***")
     )
+
+
+BOTH = (container("web"), container("db"))
+NEW_DB = {**DIGESTS, "reg.x/db:1": OTHER}
 
 
 def test_plan_of_a_first_release():
     compose = FakeCompose()
-    plan = release(compose=compose).plan()
-    assert plan.lines() == ["create web", "create db"]
+    assert release(compose=compose).plan().lines() == ["create web", "create db"]
     assert compose.asked is None
 
 
 def test_plan_of_nothing():
-    plan = release([container("web"), container("db")]).plan()
+    plan = release(BOTH).plan()
     assert plan.is_empty() and plan.lines() == []
 
 
-def test_plan_of_a_new_image_names_both_digests_and_asks_compose_of_the_rest_only():
+def test_plan_of_a_new_image_names_both_and_asks_compose_with_the_old_one():
     compose = FakeCompose()
-    plan = release([container("web"), container("db")], {**DIGESTS, "reg.x/web:1": OTHER}, compose).plan()
+    plan = release(BOTH, {**DIGESTS, "reg.x/web:1": OTHER}, compose).plan()
     assert plan.lines() == [f"recreate web: image reg.x/web@{DIGEST} -> reg.x/web@{OTHER}"]
-    assert compose.asked == ["db"]
+    assert compose.asked == {"web": f"reg.x/web@{DIGEST}", "db": f"reg.x/db@{DIGEST}"}
 
 
-def test_plan_of_a_changed_setting_names_the_key():
-    plan = release([container("web"), container("db")], changed=["KEY"]).plan()
-    assert plan.lines() == ["recreate web: settings KEY"]
+def test_plan_of_settings_still_to_be_written_goes_by_their_use():
+    assert release(BOTH, changed_keys=["KEY"], foretold=True).plan().lines() == ["recreate web: settings KEY"]
+
+
+def test_plan_of_settings_that_are_written_goes_by_composes_word():
+    assert release(BOTH, changed_keys=["KEY"]).plan().is_empty()
+    compose = FakeCompose({"app-web-1": "recreate"})
+    assert release(BOTH, compose=compose, changed_keys=["KEY"]).plan().lines() == ["recreate web: settings KEY"]
+
+
+def test_plan_takes_composes_word_on_definitions():
+    compose = FakeCompose({"app-web-1": "recreate", "app-db-1": "start"})
+    assert release(BOTH, compose=compose).plan().lines() == ["recreate web: its definition", "start db"]
+
+
+@pytest.mark.parametrize(
+    ("web_hash", "lines"),
+    [
+        ("hash-web", ["recreate db: its definition"]),
+        ("other", ["recreate db: its definition", "recreate web: its definition"]),
+    ],
+)
+def test_plan_leaves_out_what_compose_would_recreate_only_along_with_a_dependency(web_hash, lines):
+    compose = FakeCompose({"app-web-1": "recreate", "app-db-1": "recreate"}, {"web": web_hash, "db": "new"})
+    assert release(BOTH, compose=compose).plan().lines() == lines
 
 
 def test_plan_of_a_service_that_asks_to_restart_with_another():
-    compose = FakeCompose()
-    compose.model = lambda _placeholders: {
-        "services": {
-            "web": {"image": "reg.x/web:1", "depends_on": {"db": {"condition": "service_healthy", "restart": True}}},
-            "db": {"image": "reg.x/db:1"},
-        }
-    }
-    plan = release([container("web"), container("db")], {**DIGESTS, "reg.x/db:1": OTHER}, compose).plan()
-    assert plan.recreate["web"] == ["restarts with db"] and list(plan.recreate) == ["db", "web"]
+    services = {**SERVICES, "web": {**SERVICES["web"], "depends_on": {"db": {"restart": True}}}}
+    compose = FakeCompose(services=services)
+    made = release(BOTH, NEW_DB, compose)
+    plan = made.plan()
+    assert list(plan.recreate) == ["db", "web"] and plan.recreate["web"] == ["restarts with db"]
+    made.apply(plan, 5)
+    assert compose.ups == [("db", False), ("web", True), (None, False)]
 
 
 def test_plan_with_an_image_named_by_a_setting_that_is_not_written_yet():
-    compose = FakeCompose()
-    compose.raw_model = lambda: {"services": {"web": {"image": "${REGISTRY}/web:1"}, "db": {"image": "reg.x/db:1"}}}
-    made = release(digests={"reg.x/db:1": DIGEST}, compose=compose, changed=["REGISTRY"], unwritten=["REGISTRY"])
+    compose = FakeCompose(raw_services={"web": {"image": "${REGISTRY}/web:1"}, "db": {"image": "reg.x/db:1"}})
+    keys = {"changed_keys": ["REGISTRY"], "unwritten_keys": ["REGISTRY"], "foretold": True}
+    made = release(digests={"reg.x/db:1": DIGEST}, compose=compose, **keys)
     assert made.images == {"db": f"reg.x/db@{DIGEST}"}
     assert made.plan().lines() == ["create web", "create db"]
 
 
-def test_plan_takes_composes_word_for_the_rest():
-    actions = {"app-web-1": "recreate", "app-db-1": "start"}
-    plan = release([container("web"), container("db")], compose=FakeCompose(actions)).plan()
-    assert plan.lines() == ["recreate web: its definition", "start db"]
-
-
 def test_plan_removes_what_is_no_longer_named():
-    plan = release([container("web"), container("db"), container("old")]).plan()
-    assert plan.lines() == ["remove container app-old-1"]
+    assert release([*BOTH, container("old")]).plan().lines() == ["remove container app-old-1"]
+
+
+def test_what_is_new_is_made_in_one_go():
+    compose = FakeCompose()
+    made = release(compose=compose)
+    made.apply(made.plan(), 5)
+    assert compose.ups == [(None, False)]
 
 
 def test_pull_of_what_is_missing_only():
