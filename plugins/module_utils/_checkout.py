@@ -7,7 +7,7 @@
 
 """Bringing a folder to a commit in place, from whatever state a killed run or an operator left it in.
 
-C(git reset --hard) is not used: it removes and makes anew a folder whose files were all renamed, and, once the index is
+`git reset --hard` is not used: it removes and makes anew a folder whose files were all renamed, and, once the index is
 lost, every file, so that bind mounts would stay on the old ones (measured with git 2.39). Here git writes just the
 files whose content differs, and only then the files that went are removed, so a folder that both commits have stays.
 
@@ -64,9 +64,9 @@ class Plan:
 
 
 def synchronise(git: Git, ref: str, dest: str, preview: str, check: bool) -> dict[str, t.Any]:
-    """Bring O(dest) to O(ref) and return the module's result.
+    """Bring `dest` to `ref` and return the module's result.
 
-    O(preview) is the folder that takes the wanted files in O(check) mode. Errors: DeployError.
+    `preview` is the folder that takes the wanted files in `check` mode. Errors: DeployError.
     """
     with contextlib.ExitStack() as stack:
         if os.path.isdir(dest):
@@ -143,7 +143,7 @@ def _synchronise(
 
 
 def _wanted(git: Git, ref: str) -> tuple[str | None, str | None]:
-    """The commit and the full name that O(ref) has on the remote; the commit is None where only fetching can tell."""
+    """The commit and the full name that `ref` has on the remote; the commit is None where only fetching can tell."""
     refs = parse_refs(git.remote("ls-remote", "--heads", "--tags", git.url))
     if is_commit(ref):
         return None, None
@@ -152,7 +152,7 @@ def _wanted(git: Git, ref: str) -> tuple[str | None, str | None]:
 
 
 def _fetch(git: Git, git_dir: str, ref: str, name: str | None) -> str:
-    """Fetch the ref O(name), or all of them to look for the commit O(ref); returns the commit."""
+    """Fetch the ref `name`, or all of them to look for the commit `ref`; returns the commit."""
     shallow = ["--unshallow"] if os.path.exists(os.path.join(git_dir, "shallow")) else []
     fetch = ("fetch", "--quiet", "--no-tags", "--force", *shallow)
     if name:
@@ -179,7 +179,7 @@ def _fetch(git: Git, git_dir: str, ref: str, name: str | None) -> str:
 
 
 def _plan(git: Git, objects: str, git_dir: str, dest: str, state: State, after: str) -> tuple[Plan, str]:
-    """Compare the work tree with O(after) and with what was there before; returns also the index file of O(after).
+    """Compare the work tree with `after` and with what was there before; returns also the index file of `after`.
 
     Errors: DeployError when files that were never part of the repository stand where files must go.
     """
@@ -219,7 +219,7 @@ def _differing(git: Git, git_dir: str, work_tree: str, commit: str, index: str) 
 
 
 def _refuse_obstacles(dest: str, write: list[str], wanted: Tree, ours: set[str], overwrite: bool) -> None:
-    """Refuse to write over what is not O(ours); with O(overwrite), only where a whole folder would go."""
+    """Refuse to write over what is not `ours`; with `overwrite`, only where a whole folder would go."""
     found: set[str] = set()
     for path in write:
         parts = path.split("/")
@@ -273,7 +273,7 @@ def _apply(git: Git, git_dir: str, dest: str, plan: Plan, index: str, ref: str) 
 
 
 def _keep_edits(git: Git, git_dir: str, dest: str, base: str | None, after: str) -> str:
-    """Put the edited files into a commit on O(base), so that nothing an operator did is lost; returns its id."""
+    """Put the edited files into a commit on `base`, so that nothing an operator did is lost; returns its id."""
     index = os.path.join(git_dir, f"{_INDEX}-edits")
     git.run("read-tree", base or after, git_dir=git_dir, index=index)
     git.run("add", "-u", git_dir=git_dir, work_tree=dest, index=index)
@@ -287,7 +287,7 @@ def _keep_edits(git: Git, git_dir: str, dest: str, base: str | None, after: str)
 
 
 def _export(git: Git, git_dir: str, commit: str, preview: str) -> None:
-    """Make O(preview) anew, for its owner only, with the files of the commit."""
+    """Make `preview` anew, for its owner only, with the files of the commit."""
     shutil.rmtree(preview, ignore_errors=True)
     os.makedirs(preview, mode=0o700)
     where = {"git_dir": git_dir, "work_tree": preview, "index": os.path.join(git_dir, f"{_INDEX}-preview")}
@@ -296,7 +296,7 @@ def _export(git: Git, git_dir: str, commit: str, preview: str) -> None:
 
 
 def _make_folder(git: Git, dest: str, stack: contextlib.ExitStack) -> None:
-    """Make O(dest) and lock it. Errors: DeployError when another run was quicker."""
+    """Make `dest` and lock it. Errors: DeployError when another run was quicker."""
     there = os.path.isdir(dest)
     os.makedirs(dest, exist_ok=True)
     if not there:

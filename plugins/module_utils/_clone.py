@@ -32,8 +32,8 @@ TARGET = "popcon-target"
 class State:
     """What the destination is.
 
-    O(kind): V(absent) (or empty), V(foreign) (files, but no .git), V(checkout) or V(broken) for O(reason).
-    O(before) is the commit that is checked out, O(target) the one a stopped run was on its way to.
+    `kind`: `absent` (or empty), `foreign` (files, but no .git), `checkout` or `broken` for `reason`.
+    `before` is the commit that is checked out, `target` the one a stopped run was on its way to.
     """
 
     kind: str
@@ -44,7 +44,7 @@ class State:
 
 @contextlib.contextmanager
 def locked(git: Git, dest: str) -> t.Iterator[None]:
-    """Hold the kernel's lock on the folder O(dest) itself, also for the git processes that outlive a killed run."""
+    """Hold the kernel's lock on the folder `dest` itself, also for the git processes that outlive a killed run."""
     descriptor = os.open(dest, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         end = time.monotonic() + LOCK_WAIT_SECONDS
@@ -66,7 +66,7 @@ def locked(git: Git, dest: str) -> t.Iterator[None]:
 
 
 def inspect(git: Git, dest: str) -> State:
-    """Say what O(dest) is, without changing it. Errors: DeployError if it is no folder."""
+    """Say what `dest` is, without changing it. Errors: DeployError if it is no folder."""
     if os.path.islink(dest) or (os.path.lexists(dest) and not os.path.isdir(dest)):
         raise DeployError(f"{dest} is not a folder (a symbolic link is not followed): give the folder itself.")
     git_dir = os.path.join(dest, ".git")
@@ -87,7 +87,7 @@ def inspect(git: Git, dest: str) -> State:
 
 
 def scratch(git: Git, borrowed: str | None) -> str:
-    """A new bare repository in the private folder, which reads also the objects of O(borrowed)."""
+    """A new bare repository in the private folder, which reads also the objects of `borrowed`."""
     git_dir = os.path.join(tempfile.mkdtemp(dir=git.home), ".git")
     os.mkdir(git_dir)
     for folder in ("objects/info", "objects/pack", "refs/heads", "refs/tags"):
@@ -108,7 +108,7 @@ def _config(url: str) -> str:
 
 
 def repair(git: Git, git_dir: str, check: bool) -> list[str]:
-    """Undo what a killed git or a move of the repository left in .git (unless O(check)); says what, in words."""
+    """Undo what a killed git or a move of the repository left in .git (unless `check`); says what, in words."""
     said = []
     for at, _folders, names in os.walk(git_dir):
         for name in names:
@@ -137,7 +137,7 @@ def repair(git: Git, git_dir: str, check: bool) -> list[str]:
 
 
 def install(scratch: str, git_dir: str, index: str) -> str:
-    """Fill C(.git) from the scratch repository; returns where the index file is now.
+    """Fill `.git` from the scratch repository; returns where the index file is now.
 
     The folder stays through it all, for it is what marks the destination as a checkout. HEAD comes last, since git
     takes nothing for a repository without it.
@@ -166,7 +166,7 @@ def complete(git: Git, git_dir: str, commit: str | None) -> bool:
 
 
 def resolve(git: Git, git_dir: str, name: str) -> str | None:
-    """The commit that O(name) stands for in the clone, or None."""
+    """The commit that `name` stands for in the clone, or None."""
     asked = git.run("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}", git_dir=git_dir, ok=(0, 1, 128))
     found = asked.decode().strip()
     return found if is_commit(found) else None
@@ -191,7 +191,7 @@ def _read_commit(path: str) -> str | None:
 
 
 def write_file(path: str, text: str) -> None:
-    """Replace the file by one that holds O(text), whole or not at all."""
+    """Replace the file by one that holds `text`, whole or not at all."""
     new = f"{path}.popcon"
     with open(new, "w", encoding="utf-8") as stream:
         stream.write(text)

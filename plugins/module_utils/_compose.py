@@ -5,10 +5,10 @@
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""C(docker compose) on one project: what it makes of the files, what it would do, and doing it.
+"""`docker compose` on one project: what it makes of the files, what it would do, and doing it.
 
-Which container must be recreated is compose's own decision, which RV(parse_actions) reads from a dry run: it can't be made
-again from outside, as C(config --hash) of Compose 2.26 differs from the hash that C(up) stores where there is an C(env_file).
+Which container must be recreated is compose's own decision, which `parse_actions` reads from a dry run: it can't be made
+again from outside, as `config --hash` of Compose 2.26 differs from the hash that `up` stores where there is an `env_file`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _UNSET = re.compile(r'The \\?"(\w+)\\?" variable is not set')
 
 
 class ComposeError(Exception):
-    """Compose refused or failed; RV(output) is what it wrote to stderr and may quote settings: scrub it before it is shown."""
+    """Compose refused or failed; `output` is what it wrote to stderr and may quote settings: scrub it before it is shown."""
 
     def __init__(self, command: str, output: str) -> None:
         super().__init__(command)
@@ -51,7 +51,7 @@ class Compose:
 
     :param project_dir: the folder that relative paths in the files start from.
     :param files: absolute paths of the compose files, later ones over earlier ones.
-    :param env_file: absolute path of the file that C(${NAME}) is filled from.
+    :param env_file: absolute path of the file that `${NAME}` is filled from.
     """
 
     def __init__(self, project: str, project_dir: str, files: t.Sequence[str], env_file: str) -> None:
@@ -84,7 +84,7 @@ class Compose:
         return t.cast(Json, json.loads(done.stdout))
 
     def raw_model(self) -> Json:
-        """The files as compose understands them, with C(${NAME}) left as it stands."""
+        """The files as compose understands them, with `${NAME}` left as it stands."""
         return t.cast(Json, json.loads(self._run(["config", "--format", "json", "--no-interpolate"]).stdout))
 
     def pull(self, override: Json, services: t.Iterable[str]) -> None:
@@ -111,12 +111,12 @@ class Compose:
         self._run(["up", *options, *which], override, timeout=wait_seconds)
 
     def planned(self, override: Json, placeholders: t.Mapping[str, str]) -> dict[str, str]:
-        """What C(up) would do to the containers of all services now, by container name; see RV(parse_actions)."""
+        """What `up` would do to the containers of all services now, by container name; see `parse_actions`."""
         arguments = ["--dry-run", "up", "--detach", "--no-build", "--pull", "never"]
         return parse_actions(self._run(arguments, override, extra_env=placeholders).stderr)
 
     def hashes(self, override: Json, placeholders: t.Mapping[str, str]) -> dict[str, str]:
-        """Compose's hash of every service's settings, by service; not that of its container where there is an C(env_file)."""
+        """Compose's hash of every service's settings, by service; not that of its container where there is an `env_file`."""
         lines = self._run(["config", "--hash", "*"], override, extra_env=placeholders).stdout.splitlines()
         return dict(t.cast("tuple[str, str]", tuple(line.split())) for line in lines)
 
@@ -152,9 +152,9 @@ class Compose:
 
 
 def parse_actions(output: str) -> dict[str, str]:
-    """What compose says it does, as V(create), V(recreate), V(start) or V(keep) by container name.
+    """What compose says it does, as `create`, `recreate`, `start` or `keep` by container name.
 
-    Read from its lines C(Container NAME Action), the same from Compose 2.20 to 5.6, with or without the mark of a dry run.
+    Read from its lines `Container NAME Action`, the same from Compose 2.20 to 5.6, with or without the mark of a dry run.
     A recreated container is started under a temporary name of 12 hex digits in front of its own, which is left out.
     """
     order = ["keep", "start", "create", "recreate"]
@@ -205,9 +205,9 @@ def dependencies(model: Json, name: str) -> set[str]:
 def services_using(
     raw_model: Json, keys: t.Collection[str], env_file: str, fields: t.Sequence[str] | None = None
 ) -> dict[str, list[str]]:
-    """Which services depend on which of the keys: by C(${KEY}) somewhere in them, or by taking the whole env file.
+    """Which services depend on which of the keys: by `${KEY}` somewhere in them, or by taking the whole env file.
 
-    :param raw_model: as RV(Compose.raw_model) gives it.
+    :param raw_model: as `Compose.raw_model` gives it.
     :param fields: the fields of a service to look at, by default all.
     :returns: sorted key names by service name; services that use none are left out.
     """
@@ -237,10 +237,10 @@ def override_for(model: Json, images: t.Mapping[str, str], project_dir: str, tre
     Compose compares a container's settings, not the content of the files mounted into it. With a digest over those in a
     label, a service is recreated when one changes, and only then.
 
-    :param model: as RV(Compose.model) gives it.
+    :param model: as `Compose.model` gives it.
     :param images: image references by service name.
-    :param project_dir: the folder that mounted paths in C(model) lie in.
-    :param tree: the folder that holds the wanted content of C(project_dir), often the same.
+    :param project_dir: the folder that mounted paths in `model` lie in.
+    :param tree: the folder that holds the wanted content of `project_dir`, often the same.
     """
     services: Json = {}
     for name, service in model["services"].items():
@@ -257,7 +257,7 @@ def override_for(model: Json, images: t.Mapping[str, str], project_dir: str, tre
 def _content_digest(paths: t.Iterable[str]) -> str:
     """A digest over files and whole folders: names, content and whether they may be executed; a missing path counts too.
 
-    Hidden files are left out: C(.git) changes with every commit, and nothing derived from the values in C(.env) may be seen.
+    Hidden files are left out: `.git` changes with every commit, and nothing derived from the values in `.env` may be seen.
     """
     digest = hashlib.sha256()
     for path in paths:

@@ -5,11 +5,11 @@
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""Docker's C(config.json) as plain values: no file, no program and no network is touched here.
+"""Docker's `config.json` as plain values: no file, no program and no network is touched here.
 
-A configuration is a dict as RV(parse) returns it; functions that change one return a new dict and leave the given one
-alone. A registry is a host name such as V(123456789012.dkr.ecr.eu-west-1.amazonaws.com). Where docker/cli has a rule,
-its rule is followed: C(cli/config/configfile/file.go) and C(cli/config/credentials) of docker/cli 29.
+A configuration is a dict as `parse` returns it; functions that change one return a new dict and leave the given one
+alone. A registry is a host name such as `123456789012.dkr.ecr.eu-west-1.amazonaws.com`. Where docker/cli has a rule,
+its rule is followed: `cli/config/configfile/file.go` and `cli/config/credentials` of docker/cli 29.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ class Credentials:
 
     @property
     def basic(self) -> str:
-        """Both as HTTP's Basic scheme and C(config.json) want them: base64 of C(username:secret)."""
+        """Both as HTTP's Basic scheme and `config.json` want them: base64 of `username:secret`."""
         return base64.b64encode(f"{self.username}:{self.secret}".encode()).decode()
 
     @classmethod
     def from_basic(cls, text: str) -> Credentials | None:
-        """The reverse of RV(basic), or None if the text is no such thing."""
+        """The reverse of `basic`, or None if the text is no such thing."""
         try:
             username, colon, secret = base64.b64decode(text, validate=True).decode().partition(":")
         except (binascii.Error, ValueError):
@@ -91,13 +91,13 @@ def render(config: Config) -> bytes:
 
 
 def helper_of(config: Config, registry: str) -> str | None:
-    """The helper docker asks for this registry (without its C(docker-credential-) prefix), or None for the file."""
+    """The helper docker asks for this registry (without its `docker-credential-` prefix), or None for the file."""
     helpers = config.get("credHelpers") or {}
     return (helpers[registry] if registry in helpers else config.get("credsStore")) or None
 
 
 def stored_in_file(config: Config, registry: str) -> Credentials | None:
-    """The credentials the file itself holds for a registry, or None; Docker uses them where RV(helper_of) is None."""
+    """The credentials the file itself holds for a registry, or None; Docker uses them where `helper_of` is None."""
     auths = config.get("auths") or {}
     names = [registry] if registry in auths else _names_of(auths, registry)
     for entry in [auths[name] or {} for name in names[:1]]:
@@ -166,7 +166,7 @@ def _check_shape(config: Config, path: str) -> None:
 
 
 def _names_of(auths: dict[str, t.Any], registry: str) -> list[str]:
-    """The keys docker/cli takes for this registry: its name, and old ones such as C(https://name/v1/)."""
+    """The keys docker/cli takes for this registry: its name, and old ones such as `https://name/v1/`."""
     return [name for name in auths if name.rpartition("://")[2].partition("/")[0] == registry]
 
 

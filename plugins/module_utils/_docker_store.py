@@ -5,7 +5,7 @@
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""Where Docker keeps a user's logins: the C(config.json) in a folder, and the credential helpers it names.
+"""Where Docker keeps a user's logins: the `config.json` in a folder, and the credential helpers it names.
 
 All of it is done with the rights of that user, root or not: what a user plants in the own home (a symbolic link, a
 helper) can't make root read or write anything the user couldn't.
@@ -48,7 +48,7 @@ def find_user(name: str | None) -> pwd.struct_passwd:
 
 @contextlib.contextmanager
 def acting_as(user: pwd.struct_passwd) -> t.Iterator[None]:
-    """Work with the rights of a user, where this runs as root; RV(find_user) made sure of the other cases."""
+    """Work with the rights of a user, where this runs as root; `find_user` made sure of the other cases."""
     if os.geteuid() == user.pw_uid:
         yield
         return
@@ -67,7 +67,7 @@ def acting_as(user: pwd.struct_passwd) -> t.Iterator[None]:
 def read_json(path: str) -> Config:
     """The object in a private JSON file, empty if there is none; symbolic links are followed, as docker/cli does.
 
-    :raises DeployError: as RV(_docker_config.parse) and RV(_secret_file.open_secret_file) do.
+    :raises DeployError: as `_docker_config.parse` and `_secret_file.open_secret_file` do.
     """
     real = os.path.realpath(path)
     if not os.path.lexists(real):
@@ -84,7 +84,7 @@ def update_json(path: str, change: t.Callable[[Config], Config], *, check: bool 
 
     :param change: gives the new object for the object found; may be called several times.
     :param check: write nothing and make no folder.
-    :raises DeployError: as RV(read_json), and when the file never stays the same for long enough.
+    :raises DeployError: as `read_json`, and when the file never stays the same for long enough.
     """
     real = os.path.realpath(path)
     folder = os.path.dirname(real)
@@ -163,7 +163,7 @@ def _run(helper: str, action: str, data: bytes, user: pwd.struct_passwd) -> tupl
     env = {**os.environ, "HOME": user.pw_dir, "USER": user.pw_name, "LOGNAME": user.pw_name}
     drop: dict[str, t.Any] = {}
     if os.getuid() != user.pw_uid:
-        # RV(acting_as) changed the effective ids only; and root's environment may hold what the user must not see.
+        # `acting_as` changed the effective ids only; and root's environment may hold what the user must not see.
         drop = {"user": user.pw_uid, "group": user.pw_gid}
         env = {name: env[name] for name in ("PATH", "HOME", "USER", "LOGNAME") if name in env}
     try:

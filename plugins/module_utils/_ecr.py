@@ -44,7 +44,7 @@ _PRIVATE_NAME = re.compile(
     r"(?:amazonaws\.(?:com(?:\.cn)?|eu)|on\.(?:aws|amazonwebservices\.com\.cn)"
     r"|sc2s\.sgov\.gov|c2s\.ic\.gov|cloud\.adc-e\.uk|csp\.hci\.ic\.gov)"
 )
-# DNS suffixes of the partitions other than V(aws) and V(aws-us-gov), by the start of their regions' names (botocore's
+# DNS suffixes of the partitions other than `aws` and `aws-us-gov`, by the start of their regions' names (botocore's
 # partitions.json).
 _SUFFIXES = {
     "cn-": "amazonaws.com.cn",
@@ -127,7 +127,7 @@ def named_registry(name: str) -> Registry:
 
 
 def mint(service: str, region: str, client: ClientFactory) -> Token:
-    """A new token of V(ecr) or V(ecr-public) in a region; one serves all registries there that the caller may use.
+    """A new token of `ecr` or `ecr-public` in a region; one serves all registries there that the caller may use.
 
     :raises DeployError: AWS can't be asked or refuses; the text names the missing action.
     """
@@ -180,7 +180,7 @@ def share_left(expires: float) -> float:
 
 
 def iso(seconds: float) -> str:
-    """A time in seconds since 1970 as ISO 8601 in UTC, such as V(2026-11-23T15:04:05Z)."""
+    """A time in seconds since 1970 as ISO 8601 in UTC, such as `2026-11-23T15:04:05Z`."""
     return datetime.fromtimestamp(int(seconds), timezone.utc).strftime(_ISO)
 
 

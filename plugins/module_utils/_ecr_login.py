@@ -47,13 +47,13 @@ class Login:
 
     @property
     def notes_path(self) -> str:
-        """Beside the real C(config.json)."""
+        """Beside the real `config.json`."""
         return os.path.join(os.path.dirname(os.path.realpath(self.path)), _NOTES_NAME)
 
 
 @dataclass
 class Outcome:
-    """What became of each registry: RV(rows) as the module returns them, and in RV(before) what was found, in words."""
+    """What became of each registry: `rows` as the module returns them, and in `before` what was found, in words."""
 
     changed: bool = False
     rows: list[dict[str, t.Any]] = field(default_factory=list)

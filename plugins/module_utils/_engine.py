@@ -8,7 +8,7 @@
 """The local Docker Engine, asked over its socket: what runs, what is stored, what a registry holds.
 
 The few read-only calls a release needs, with the standard library alone, so that a host needs no Docker SDK. Everything that
-changes containers goes through C(docker compose).
+changes containers goes through `docker compose`.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Engine:
         self._path = path
 
     def containers(self, project: str) -> list[Json]:
-        """All containers of a compose project, running or not, as C(GET /containers/{id}/json) describes them; no one-off ones."""
+        """All containers of a compose project, running or not, as `GET /containers/{id}/json` describes them; no one-off ones."""
         filters = json.dumps({"label": [f"com.docker.compose.project={project}", "com.docker.compose.oneoff=False"]})
         found = []
         for row in self._get(f"/containers/json?{urlencode({'all': 1, 'filters': filters})}"):
@@ -81,9 +81,9 @@ class Engine:
             raise
 
     def registry_digest(self, reference: str, auth: str | None) -> str:
-        """The digest (C(sha256:…)) that a registry now holds under a reference; nothing is pulled.
+        """The digest (`sha256:…`) that a registry now holds under a reference; nothing is pulled.
 
-        :param auth: the value of the C(X-Registry-Auth) header, or None to ask anonymously.
+        :param auth: the value of the `X-Registry-Auth` header, or None to ask anonymously.
         """
         headers = {"X-Registry-Auth": auth} if auth else {}
         answer = self._get(f"/distribution/{quote(reference, safe='/:@')}/json", headers)
@@ -125,7 +125,7 @@ def _message(body: bytes) -> str:
 def _demultiplexed(body: bytes) -> bytes:
     """The bytes of a log stream; of a container without tty each piece has an 8-byte header (stream, 3 zeros, length).
 
-    Source: Docker Engine API, "Stream format" of C(ContainerAttach).
+    Source: Docker Engine API, "Stream format" of `ContainerAttach`.
     """
     pieces, rest = [], body
     while len(rest) >= 8:

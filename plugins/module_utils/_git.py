@@ -10,7 +10,7 @@
 The token travels to git in a memory file that only the network command inherits: it is in no argument, no environment,
 no file with a name and no configuration. git reads it with a credential helper (git-credential(1)) that is bound to the
 repository's own scheme and host, so a redirect to another host gets nothing. A helper is used rather than GIT_ASKPASS
-because that needs an executable file, which a C(noexec) temporary folder forbids, and because so git compares the host.
+because that needs an executable file, which a `noexec` temporary folder forbids, and because so git compares the host.
 """
 
 from __future__ import annotations
@@ -124,9 +124,9 @@ class GitFailure(Exception):
 class Git:
     """The host's git, run for one repository.
 
-    O(executable) is its path; O(home) an empty private folder that stands in for the user's; O(url) a URL that
-    RV(check_repository) let pass; O(timeout) the seconds one command may take; O(token) is called at the first network
-    command, if there is one at all, and O(token_name) is how messages name it.
+    `executable` is its path; `home` an empty private folder that stands in for the user's; `url` a URL that
+    `check_repository` let pass; `timeout` the seconds one command may take; `token` is called at the first network
+    command, if there is one at all, and `token_name` is how messages name it.
     """
 
     def __init__(
@@ -159,7 +159,7 @@ class Git:
         stdin: bytes = b"",
         ok: tuple[int, ...] = (0,),
     ) -> bytes:
-        """Run a local command and return its output. Errors: GitFailure when its exit code is not one of O(ok)."""
+        """Run a local command and return its output. Errors: GitFailure when its exit code is not one of `ok`."""
         code, out, err = self._execute(args, _SETTINGS, git_dir, work_tree, index, stdin, None)
         if code not in ok:
             raise GitFailure(args[0], self._scrub(err))
@@ -259,12 +259,12 @@ class Git:
 
 
 def without_userinfo(text: str) -> str:
-    """O(text) without the user and password of any URL in it."""
+    """`text` without the user and password of any URL in it."""
     return _USERINFO.sub("", text)
 
 
 def explain_remote(said: str, token_name: str | None) -> tuple[bool, str | None]:
-    """Whether trying again can help, and the reason with its cure (None if unknown), by git's error output O(said)."""
+    """Whether trying again can help, and the reason with its cure (None if unknown), by git's error output `said`."""
     if token_name:
         token = f"the token in the parameter {token_name}"
         refused = f"{token} was refused. Put a valid one there that may read this repository"
@@ -291,7 +291,7 @@ def check_version(git: Git) -> None:
 
 
 def check_repository(url: str) -> None:
-    """Refuse all but plain C(https) and C(file) URLs, without repeating credentials. Errors: DeployError."""
+    """Refuse all but plain `https` and `file` URLs, without repeating credentials. Errors: DeployError."""
     parts = urlsplit(url)
     if "@" in parts.netloc:
         raise DeployError(
@@ -311,7 +311,7 @@ def check_ref(ref: str) -> None:
 
 
 def parse_refs(listing: bytes) -> dict[str, str]:
-    """The output of C(git ls-remote) as C({"refs/heads/main": commit}); an annotated tag stands for its commit."""
+    """The output of `git ls-remote` as `{"refs/heads/main": commit}`; an annotated tag stands for its commit."""
     refs: dict[str, str] = {}
     for line in listing.decode(errors="replace").splitlines():
         commit, _tab, name = line.partition("\t")
@@ -321,12 +321,12 @@ def parse_refs(listing: bytes) -> dict[str, str]:
 
 
 def is_commit(ref: str) -> bool:
-    """Whether O(ref) is a full commit id (which, as for git, wins over a branch of that name)."""
+    """Whether `ref` is a full commit id (which, as for git, wins over a branch of that name)."""
     return re.fullmatch(r"[0-9a-f]{40}", ref) is not None
 
 
 def find_ref(ref: str, refs: dict[str, str], url: str) -> str | None:
-    """The full name in O(refs) that O(ref) means, or None if it can only be the beginning of a commit id.
+    """The full name in `refs` that `ref` means, or None if it can only be the beginning of a commit id.
 
     Errors: DeployError when it means nothing (with the nearest names) or both a branch and a tag.
     """

@@ -7,9 +7,9 @@
 
 """When a release is ready: a verdict over samples of its containers.
 
-C(docker compose up --wait) passes a container without healthcheck at its first C(running) sample, and fails for a one-shot
+`docker compose up --wait` passes a container without healthcheck at its first `running` sample, and fails for a one-shot
 that did its work. Here a container is ready when it is healthy, or, without a healthcheck, when it gave
-RV(GOOD_SAMPLES) good samples with no restart in between, or when it was a one-shot and exited 0.
+`GOOD_SAMPLES` good samples with no restart in between, or when it was a one-shot and exited 0.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ FAILED = "failed"
 
 
 class Verdict(t.NamedTuple):
-    """RV(state) is one of V(ready), V(waiting), V(failed); RV(reason) says why in a few words."""
+    """`state` is one of `ready`, `waiting`, `failed`; `reason` says why in a few words."""
 
     state: str
     reason: str
 
 
 def is_one_shot(container: dict[str, t.Any]) -> bool:
-    """Whether the engine would leave the container stopped once it exits 0 (restart policy C(no) or C(on-failure))."""
+    """Whether the engine would leave the container stopped once it exits 0 (restart policy `no` or `on-failure`)."""
     return container["HostConfig"]["RestartPolicy"]["Name"] in ("", "no", "on-failure")
 
 

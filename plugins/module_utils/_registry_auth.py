@@ -22,9 +22,9 @@ _DOCKER_HUB_KEY = "https://index.docker.io/v1/"
 
 
 def stored(registry: str) -> str | None:
-    """The C(X-Registry-Auth) header for a registry (V(docker.io) for Docker Hub) from the stored logins, or None.
+    """The `X-Registry-Auth` header for a registry (`docker.io` for Docker Hub) from the stored logins, or None.
 
-    :raises DeployError: C(config.json) or a credential helper it names is broken.
+    :raises DeployError: `config.json` or a credential helper it names is broken.
     """
     user = _docker_store.find_user(None)
     config = _docker_store.read_json(os.path.join(user.pw_dir, ".docker", "config.json"))

@@ -31,9 +31,9 @@ UNTOUCHED = "What ran before keeps running: nothing was changed."
 class Wanted(t.NamedTuple):
     """What a release is made of.
 
-    RV(tree) holds the wanted files of RV(project_dir): the same folder, or in check mode a preview of it.
-    RV(changed_keys) are the settings that were added, removed or changed, or in check mode (RV(foretold)) will be: then the env
-    file still has the old ones, and none for RV(unwritten_keys).
+    `tree` holds the wanted files of `project_dir`: the same folder, or in check mode a preview of it.
+    `changed_keys` are the settings that were added, removed or changed, or in check mode (`foretold`) will be: then the env
+    file still has the old ones, and none for `unwritten_keys`.
     """
 
     project: str
@@ -46,7 +46,7 @@ class Wanted(t.NamedTuple):
 
 
 class Plan(t.NamedTuple):
-    """What a release does, by service name; RV(recreate) gives the reasons, RV(remove) names containers."""
+    """What a release does, by service name; `recreate` gives the reasons, `remove` names containers."""
 
     create: list[str]
     recreate: dict[str, list[str]]
@@ -66,11 +66,12 @@ class Plan(t.NamedTuple):
 
 
 class Release:
-    """One release of one project, step by step: RV(plan), RV(pull), RV(apply), RV(wait_until_ready).
+    """One release of one project, step by step: `plan`, `pull`, `apply`, `wait_until_ready`.
 
-    :param auths: ways to get the C(X-Registry-Auth) header for a registry's name, or None; the next is tried where the
+    :param auths: ways to get the `X-Registry-Auth` header for a registry's name, or None; the next is tried where the
         registry refuses what the one before gave.
     :param scrub: takes the secrets out of a text.
+    :param log_lines: how many of its last lines are shown of a container that fails.
     :raises DeployError: from every step, in words for the operator.
     """
 
@@ -81,12 +82,14 @@ class Release:
         engine: Engine,
         auths: t.Sequence[t.Callable[[str], str | None]],
         scrub: t.Callable[[str], str],
+        log_lines: int,
     ) -> None:
         self._wanted = wanted
         self._compose = compose
         self._engine = engine
         self._auths = auths
         self._scrub = scrub
+        self._log_lines = log_lines
         # Any text serves where only the shape of the plan is asked for.
         self._placeholders = dict.fromkeys(wanted.unwritten_keys, "0")
         self._model = self._in_words(lambda: compose.model(self._placeholders))
@@ -98,7 +101,7 @@ class Release:
         return self._engine.containers(self._wanted.project)
 
     def plan(self) -> Plan:
-        """What RV(apply) would do now; changes nothing."""
+        """What `apply` would do now; changes nothing."""
         containers = self.containers()
         services = self._model["services"]
         here = {_service(container) for container in containers} & set(services)
@@ -139,17 +142,18 @@ class Release:
         What must be recreated goes first, one service at a time after its dependencies: in one go, Compose 2.26 would recreate
         every service that depends on a recreated one as well.
         """
-        for name, reasons in plan.recreate.items():
-            force = reasons[0].startswith(_RESTARTS_WITH)
-            self._in_words(
-                lambda name=name, force=force: self._compose.up(self._override, wait_seconds, name, force=force)
-            )
-        self._in_words(lambda: self._compose.up(self._override, wait_seconds))
+        try:
+            for name, reasons in plan.recreate.items():
+                force = reasons[0].startswith(_RESTARTS_WITH)
+                self._compose.up(self._override, wait_seconds, name, force=force)
+            self._compose.up(self._override, wait_seconds)
+        except _compose.ComposeError as exc:
+            raise self._failed_container() or self._said(exc) from None
 
-    def wait_until_ready(self, wait_seconds: int, log_lines: int, since: t.Sequence[Json]) -> None:
+    def wait_until_ready(self, wait_seconds: int, since: t.Sequence[Json]) -> None:
         """Return when every service is ready, and fail as soon as one can't be any more or the time is over.
 
-        :param since: the containers before RV(apply): one that is still there unchanged has shown that it lasts.
+        :param since: the containers before `apply`: one that is still there unchanged has shown that it lasts.
         """
         lasting = {container["Id"] for container in since if container["State"].get("Running")}
         samples: dict[str, list[Json]] = {}
@@ -162,14 +166,14 @@ class Release:
                 good = 1 if container["Id"] in lasting else _readiness.GOOD_SAMPLES
                 verdict = _readiness.judge(history, good)
                 if verdict.state == _readiness.FAILED:
-                    raise self._not_ready(container, verdict.reason, log_lines)
+                    raise self._not_ready(container, verdict.reason)
                 if verdict.state == _readiness.WAITING:
                     waiting[container["Id"]] = (container, verdict.reason)
             if not waiting:
                 return
             if time.monotonic() > end:
                 container, reason = next(iter(waiting.values()))
-                raise self._not_ready(container, f"was not ready within {wait_seconds} s: {reason}", log_lines)
+                raise self._not_ready(container, f"was not ready within {wait_seconds} s: {reason}")
             time.sleep(SAMPLE_SECONDS)
 
     def services(self) -> list[dict[str, t.Any]]:
@@ -243,13 +247,22 @@ class Release:
         try:
             return step()
         except _compose.ComposeError as exc:
-            lines = [line.strip() for line in self._scrub(exc.output).splitlines() if line.strip()]
-            raise DeployError(
-                f"docker compose {exc.command} failed: {' | '.join(lines[-5:])}. {outcome}".strip()
-            ) from None
+            raise self._said(exc, outcome) from None
 
-    def _not_ready(self, container: Json, reason: str, log_lines: int) -> DeployError:
-        logs = self._scrub(self._engine.logs(container["Id"], log_lines)).strip()
+    def _said(self, error: _compose.ComposeError, outcome: str = "") -> DeployError:
+        lines = [line.strip() for line in self._scrub(error.output).splitlines() if line.strip()]
+        return DeployError(f"docker compose {error.command} failed: {' | '.join(lines[-5:])}. {outcome}".strip())
+
+    def _failed_container(self) -> DeployError | None:
+        """What to say of a container that kept compose from going on, such as a dependency that is unhealthy."""
+        for container in self.containers():
+            verdict = _readiness.judge([container])
+            if verdict.state == _readiness.FAILED:
+                return self._not_ready(container, verdict.reason)
+        return None
+
+    def _not_ready(self, container: Json, reason: str) -> DeployError:
+        logs = self._scrub(self._engine.logs(container["Id"], self._log_lines)).strip()
         name = container["Name"].lstrip("/")
         return DeployError(
             f"Service {_service(container)} (container {name}) {reason}. Its last lines:\n{logs or '(none)'}"
@@ -257,9 +270,9 @@ class Release:
 
 
 def registry_of(reference: str) -> str:
-    """The registry's name in an image reference; C(docker.io) where none is named.
+    """The registry's name in an image reference; `docker.io` where none is named.
 
-    Source: distribution/reference, "normalize": the first part is a registry if it holds C(.) or C(:) or is C(localhost).
+    Source: distribution/reference, "normalize": the first part is a registry if it holds `.` or `:` or is `localhost`.
     """
     first, slash, _rest = reference.partition("/")
     return first if slash and (re.search(r"[.:]", first) or first == "localhost") else "docker.io"

@@ -20,9 +20,9 @@ SHORTEST = 4
 
 
 def scrubber(secrets: t.Iterable[str]) -> t.Callable[[str], str]:
-    """A function that puts RV(MASK) in the place of every secret in a text, as it is or as programs commonly write it.
+    """A function that puts `MASK` in the place of every secret in a text, as it is or as programs commonly write it.
 
-    Those ways are: JSON and Python escapes, URL quoting, base64, doubled C($) (Compose), and each line of a longer value.
+    Those ways are: JSON and Python escapes, URL quoting, base64, doubled `$` (Compose), and each line of a longer value.
     """
     shapes = sorted(
         {shape for secret in secrets if len(secret) >= SHORTEST for shape in _shapes(secret)}, key=len, reverse=True

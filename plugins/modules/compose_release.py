@@ -34,6 +34,11 @@ attributes:
     support: full
   idempotent:
     support: full
+    details:
+      - Until a tag stands for another image.
+  platform:
+    support: full
+    platforms: linux
 options:
   project:
     description:
@@ -182,7 +187,7 @@ def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
     if not check_mode:
         if not plan.is_empty():
             release.apply(plan, params["wait_seconds"])
-        release.wait_until_ready(params["wait_seconds"], params["log_lines"], since=before)
+        release.wait_until_ready(params["wait_seconds"], since=before)
     lines = plan.lines()
     return {
         "changed": bool(lines),
@@ -212,7 +217,7 @@ def prepared(params: dict[str, t.Any], check_mode: bool) -> Release:
     compose = Compose(wanted.project, project_dir, files, os.devnull if content is None else env_file)
     # In check mode nobody logged in, so what a real run would store is only held for the question.
     auths = [_registry_auth.stored, *([_registry_auth.minted] if check_mode else [])]
-    return Release(wanted, compose, Engine(), auths, scrubber(settings.values()))
+    return Release(wanted, compose, Engine(), auths, scrubber(settings.values()), params["log_lines"])
 
 
 def main() -> None:

@@ -16,7 +16,20 @@ description:
     P(amazon.aws.aws_ssm#connection) every further look would cost a session.
 extends_documentation_fragment:
   - popcon.deploy.attributes
-  - popcon.deploy.attributes.info
+attributes:
+  check_mode:
+    support: full
+    details:
+      - Changes nothing in any mode.
+  diff_mode:
+    support: N/A
+    details:
+      - Changes nothing, so there is no difference to show.
+  idempotent:
+    support: full
+  platform:
+    support: full
+    platforms: linux
 """
 
 EXAMPLES = r"""

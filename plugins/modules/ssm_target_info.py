@@ -18,7 +18,6 @@ description:
     C(s3:ListBucket) on the bucket.
 extends_documentation_fragment:
   - popcon.deploy.attributes
-  - popcon.deploy.attributes.info
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - amazon.aws.boto3
@@ -39,6 +38,20 @@ options:
       - Path of the C(session-manager-plugin) program, as in the option O(amazon.aws.aws_ssm#connection:plugin) of the connection.
       - By default it is looked for where the connection looks.
     type: path
+attributes:
+  check_mode:
+    support: full
+    details:
+      - Changes nothing in any mode.
+  diff_mode:
+    support: N/A
+    details:
+      - Changes nothing, so there is no difference to show.
+  idempotent:
+    support: full
+  platform:
+    support: full
+    platforms: linux
 """
 
 EXAMPLES = r"""

@@ -9,12 +9,13 @@ The tests are one story: each starts from what the one before left.
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 
 import pytest
 
-from lab import config, state
+from lab import config, seed, state
 
 from .controller import DEPLOY, ROOT, python_m_lab
 
@@ -86,8 +87,6 @@ def test_the_env_file_is_private_and_says_what_parameter_store_says(controller):
 
 
 def test_no_secret_is_left_in_the_transfer_bucket_or_the_checkout(controller):
-    from lab import seed
-
     assert "Contents" not in seed.client("s3").list_objects_v2(Bucket=config.BUCKET)
     assert_no_secret_in(controller.on_host("sh", "-c", "cat /opt/popcon/app/.git/config; ls -laR /var/tmp/ansible-ssm"))
 
@@ -269,9 +268,11 @@ def test_the_collection_works_from_its_tarball_alone(controller, tmp_path):
     subprocess.run(build, check=True, env=controller.env, stdout=subprocess.DEVNULL)
     (tarball,) = tmp_path.glob("popcon-deploy-*.tar.gz")
     install = ["ansible-galaxy", "collection", "install", str(tarball), "-p", str(tmp_path / "installed")]
-    subprocess.run(install, check=True, env=controller.env, stdout=subprocess.DEVNULL)
+    subprocess.run(install, check=True, env=env, stdout=subprocess.DEVNULL)
     installed = tmp_path / "installed" / "ansible_collections" / "popcon" / "deploy"
     kept = {"meta", "plugins", "roles", "playbooks"}
+    papers = {"README.md", "LICENSE", "CHANGELOG.md", "MANIFEST.json", "FILES.json"}
+    assert {entry.name for entry in installed.iterdir()} == kept | papers
     for entry in installed.iterdir():
         if entry.name not in kept:
             subprocess.run(["rm", "-r", str(entry)], check=True)
@@ -283,10 +284,6 @@ def test_the_collection_works_from_its_tarball_alone(controller, tmp_path):
 
 @pytest.mark.parametrize("environment", ["dev", "staging", "prod"])
 def test_the_other_inventories_find_their_own_instances(controller, environment):
-    import json
-
-    from lab import seed
-
     ec2 = seed.client("ec2")
     tags = [{"Key": "App", "Value": "popcon"}, {"Key": "Environment", "Value": environment}]
     image = ec2.describe_images()["Images"][0]["ImageId"]
@@ -301,7 +298,8 @@ def test_the_other_inventories_find_their_own_instances(controller, environment)
         ).stdout  # fmt: skip
     finally:
         ec2.terminate_instances(InstanceIds=[instance])
-    found = json.loads(listing)
+    # What came from outside is marked so in the listing.
+    found = json.loads(listing, object_hook=lambda value: value.get("__ansible_unsafe", value))
     assert found["app"]["hosts"] == [instance]
     variables = found["_meta"]["hostvars"][instance]
     assert variables["ansible_connection"] == "amazon.aws.aws_ssm"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.popcon.deploy.plugins.module_utils import _release
+from ansible_collections.popcon.deploy.plugins.module_utils._compose import ComposeError
 from ansible_collections.popcon.deploy.plugins.module_utils._engine import EngineError
 from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError
 
@@ -128,7 +129,7 @@ def release(containers=(), digests=None, compose=None, auths=(lambda _r: None,),
     asked_for = _release.Wanted("app", "/srv/app", "/srv/app", "/srv/app/.env", **{**defaults, **wanted})
     engine = FakeEngine(list(containers), digests or DIGESTS, stored)
     return _release.Release(
-        asked_for, compose or FakeCompose(), engine, auths, lambda text: text.replace("hunter2", "***")
+        asked_for, compose or FakeCompose(), engine, auths, lambda text: text.replace("hunter2", "***"), 20
     )
 
 
@@ -234,7 +235,21 @@ def test_a_service_that_fails_is_named_with_its_scrubbed_log():
     with pytest.raises(
         DeployError, match=r"(?s)Service web \(container app-web-1\) is unhealthy\. .*20 lines with \*\*\*"
     ):
-        release([failing, container("db")]).wait_until_ready(5, 20, since=[])
+        release([failing, container("db")]).wait_until_ready(5, since=[])
+
+
+def test_a_dependency_that_fails_is_named_rather_than_composes_complaint():
+    class Failing(FakeCompose):
+        def up(self, *_args, **_options):
+            raise ComposeError("up", "dependency failed to start: hunter2")
+
+    failing = container("db", Health={"Status": "unhealthy"})
+    made = release([container("web"), failing], compose=Failing())
+    with pytest.raises(DeployError, match=r"Service db \(container app-db-1\) is unhealthy"):
+        made.apply(made.plan(), 5)
+    made = release(BOTH, compose=Failing())
+    with pytest.raises(DeployError, match=r"docker compose up failed: dependency failed to start: \*\*\*"):
+        made.apply(made.plan(), 5)
 
 
 def test_rows_for_people():
