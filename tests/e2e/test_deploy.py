@@ -240,7 +240,8 @@ def test_the_engine_not_running_is_named_and_mended(controller):
     controller.on_host("systemctl", "stop", "docker.socket", "docker.service")
     controller.on_host("systemctl", "mask", "docker.service")
     run = controller.deploy()
-    assert run.status != 0 and "docker" in run.output
+    assert run.status != 0
+    assert "docker.service does not start" in run.output and "is masked" in run.output
     controller.on_host("systemctl", "unmask", "docker.service")
     assert controller.deploy().status == 0
     assert controller.health()["ok"]
