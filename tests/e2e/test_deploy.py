@@ -168,6 +168,48 @@ def test_a_changed_compose_file_restarts_the_service_it_concerns_and_keeps_the_d
     assert controller.deploy().changed == 0
 
 
+EXTRA = """
+  extra:
+    image: redis:8
+    restart: unless-stopped
+    volumes:
+      - ./extra/motd:/srv/motd:ro
+    networks:
+      - popcon-network
+
+networks:"""
+
+
+def test_a_service_with_a_mounted_file_comes_changes_and_goes(controller):
+    before = controller.containers()
+    with controller.commit("One more service") as clone:
+        file = clone / "docker-compose.yml"
+        original = file.read_text()
+        file.write_text(original.replace("\nnetworks:", EXTRA, 1))
+        (clone / "extra").mkdir()
+        (clone / "extra" / "motd").write_text("first\n")
+    check = controller.deploy("--check", "--diff")
+    assert check.status == 0 and "create extra" in check.output and "recreate" not in check.output
+    assert controller.deploy().status == 0
+    assert changed_between(before, controller.containers()) == {"extra"}
+
+    with controller.commit("What it mounts") as clone:
+        (clone / "extra" / "motd").write_text("second\n")
+    check = controller.deploy("--check", "--diff")
+    assert "recreate extra: its definition" in check.output
+    assert controller.on_host("docker", "exec", "popcon-extra-1", "cat", "/srv/motd") == "first\n"
+    assert controller.deploy().status == 0
+    assert controller.on_host("docker", "exec", "popcon-extra-1", "cat", "/srv/motd") == "second\n"
+
+    with controller.commit("One service less") as clone:
+        (clone / "docker-compose.yml").write_text(original)
+    check = controller.deploy("--check", "--diff")
+    assert "remove container popcon-extra-1" in check.output and "recreate" not in check.output
+    assert controller.deploy().status == 0
+    assert controller.containers() == before
+    assert controller.deploy().changed == 0
+
+
 BAD_INPUT = {
     "no such instance": (
         ["-e", "ansible_aws_ssm_instance_id=i-0123456789abcdef0"],
