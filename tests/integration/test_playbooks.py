@@ -1,0 +1,216 @@
+# Copyright (c) 2026, popcon.deploy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The modules as playbooks use them: the examples of their documentation, and the defaults of their action group."""
+
+from __future__ import annotations
+
+import grp
+import json
+import os
+import pwd
+import subprocess
+import sys
+import typing as t
+from pathlib import Path
+
+import ansible_collections
+import pytest
+import yaml
+
+boto3 = pytest.importorskip("boto3", reason="no boto3")
+pytest.importorskip("moto.server", reason="no moto (pip install 'moto[server,ec2,ssm,sts]')")
+
+from ansible_collections.popcon.deploy.plugins.modules import ecr_login, ssm_env_render
+from ansible_collections.popcon.deploy.tests.integration.emulators import (
+    CREDENTIALS,
+    REGION,
+    environment_without_aws,
+    serve,
+)
+from ansible_collections.popcon.deploy.tests.unit.plugins.module_utils.ecr_stubs import (
+    make_certificate,
+    make_helper,
+    serve_aws,
+    serve_registries,
+)
+
+COLLECTION = Path(ecr_login.__file__).parents[2]
+GROUP = "group/popcon.deploy.deploy"
+
+
+@pytest.fixture(scope="module")
+def moto(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[str]:
+    with serve("moto", tmp_path_factory.mktemp("moto")) as url:
+        yield url
+
+
+@pytest.fixture
+def play(tmp_path: Path) -> t.Callable[..., list[dict]]:
+    """Run tasks as a playbook on this machine and return their results, in order."""
+    tmp_path.chmod(0o755)
+    (tmp_path / "ansible.cfg").touch()
+
+    def play(tasks: list[dict], defaults: dict, **environment: str) -> list[dict]:
+        everything = {"hosts": "localhost", "gather_facts": False, "module_defaults": defaults, "tasks": tasks}
+        (tmp_path / "play.yml").write_text(yaml.safe_dump([everything]))
+        variables = {
+            "ansible_connection": "local",
+            "ansible_python_interpreter": sys.executable,
+            # Whoever runs the tests is as good as root here.
+            "ansible_become": False,
+        }
+        done = subprocess.run(
+            ["ansible-playbook", "-i", "localhost,", "-e", json.dumps(variables), "play.yml"],
+            cwd=tmp_path,
+            env={
+                **environment_without_aws(),
+                **CREDENTIALS,
+                "ANSIBLE_COLLECTIONS_PATH": ":".join(str(Path(path).parent) for path in ansible_collections.__path__),
+                "ANSIBLE_CONFIG": str(tmp_path / "ansible.cfg"),
+                "ANSIBLE_HOME": str(tmp_path / "ansible"),
+                "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
+                **environment,
+            },
+            capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+        assert done.stdout.startswith("{"), done.stdout + done.stderr
+        return [task["hosts"]["localhost"] for task in json.loads(done.stdout)["plays"][0]["tasks"]]
+
+    return play
+
+
+def examples(module: t.Any) -> list[dict]:
+    return yaml.safe_load(module.EXAMPLES)
+
+
+def test_the_examples_of_ssm_env_render(moto: str, play: t.Callable[..., list[dict]], tmp_path: Path) -> None:
+    """As they are in the documentation, but for the paths and the group, which this machine may not have."""
+    ssm = boto3.client(
+        "ssm", endpoint_url=moto, region_name=REGION, aws_access_key_id="AKIDEXAMPLE", aws_secret_access_key="none"
+    )
+    names = ("DB_PASSWORD", "REDIS_HOST", "REDIS_PORT", "common/DB_HOST", "prod/DB_HOST", "prod/db/root-password")
+    for name in (*names, "prod/internal/x", *["JAVA_OPTS"] * 4):
+        ssm.put_parameter(Name=f"/popcon/{name}", Value="x", Type="SecureString", Overwrite=True)
+    ssm.label_parameter_version(Name="/popcon/DB_PASSWORD", Labels=["current"])
+    (tmp_path / ".env.example").write_text("DB_HOST=x\nMYSQL_ROOT_PASSWORD=x\nIMAGE_TAG=latest\n")
+    tasks = examples(ssm_env_render)
+    for task in tasks:
+        # What the second example reads lies below the path of the others.
+        options = task["popcon.deploy.ssm_env_render"]
+        if options["path"] == "/popcon":
+            options["exclude"] = ["common/*", "prod/*"]
+        for option in {"dest", "contract"} & options.keys():
+            options[option] = str(tmp_path / Path(options[option]).name)
+        if "group" in options:
+            options["group"] = grp.getgrgid(os.getegid()).gr_name
+    results = play(tasks, {"popcon.deploy.ssm_env_render": {"endpoint_url": moto}})
+    assert [result.get("msg", result["changed"]) for result in results] == [True] * len(tasks)
+    assert (tmp_path / "worker.env").stat().st_mode & 0o777 == 0o640
+
+
+def test_the_examples_of_ecr_login(play: t.Callable[..., list[dict]], tmp_path: Path) -> None:
+    """As they are in the documentation, but for the user, whom this machine may not have."""
+    certificate = make_certificate(tmp_path)
+    make_helper(tmp_path / "bin", "ecr-login")
+    tasks = examples(ecr_login)
+    for task in tasks:
+        options = task["popcon.deploy.ecr_login"]
+        if "user" in options:
+            options["user"] = pwd.getpwuid(os.geteuid()).pw_name
+    with serve_registries(certificate) as (registry, proxy), serve_aws() as aws:
+        plain = aws.token
+
+        def token() -> str:
+            registry.secrets.add(secret := plain())
+            return secret
+
+        aws.token = token
+        results = play(
+            tasks,
+            {
+                "popcon.deploy.ecr_login": {
+                    "config_path": str(tmp_path / ".docker/config.json"),
+                    "endpoint_url": aws.url,
+                }
+            },
+            HTTPS_PROXY=proxy,
+            SSL_CERT_FILE=str(certificate),
+            PATH=f"{tmp_path / 'bin'}:{environment_without_aws()['PATH']}",
+        )
+    assert [result.get("msg", result["changed"]) for result in results] == [True] * len(tasks)
+    logins = [[row["login"] for row in result["registries"]] for result in results]
+    assert logins == [["token"], ["token"] * 3, ["credential_helper"], ["none"]]
+
+
+def documentation() -> dict[str, dict]:
+    """What the collection's modules say of themselves: by their names, what ansible-doc has."""
+    modules = [f"popcon.deploy.{path.stem}" for path in (COLLECTION / "plugins/modules").glob("*.py")]
+    done = subprocess.run(
+        ["ansible-doc", "--json", *modules],
+        env={
+            **environment_without_aws(),
+            "ANSIBLE_COLLECTIONS_PATH": ":".join(str(Path(path).parent) for path in ansible_collections.__path__),
+        },
+        stdout=subprocess.PIPE, text=True, check=True,
+    )  # fmt: skip
+    return {name.rpartition(".")[2]: page for name, page in json.loads(done.stdout).items()}
+
+
+def group() -> list[str]:
+    """The action group's modules, and last the groups it extends."""
+    runtime = yaml.safe_load((COLLECTION / "meta/runtime.yml").read_text())
+    *modules, rest = runtime["action_groups"]["deploy"]
+    assert rest == {"metadata": {"extend_group": ["amazon.aws.aws"]}}
+    return modules
+
+
+def test_the_group_has_exactly_the_aws_modules_that_run_on_hosts() -> None:
+    """Those with the option `region` whose examples aren't delegated to the controller."""
+
+    def runs_on_hosts(module: str, page: dict) -> bool:
+        uses = [task for task in yaml.safe_load(page["examples"]) if f"popcon.deploy.{module}" in task]
+        assert uses, module
+        return all(task.get("delegate_to") != "localhost" for task in uses)
+
+    expected = [
+        module
+        for module, page in documentation().items()
+        if "region" in page["doc"]["options"] and runs_on_hosts(module, page)
+    ]
+    assert group() == sorted(expected)
+
+
+# What each module of the group does without a region of its own, and where its result tells the region it worked in.
+ASKING = {
+    "popcon.deploy.ecr_login": (
+        {"state": "absent", "config_path": "/nonexistent/config.json"},
+        lambda result: result["registries"][0]["name"],
+    ),
+    "popcon.deploy.gitops_checkout": (
+        {
+            "repository": "https://git.popcon.invalid/x.git",
+            "dest": "/nonexistent/app",
+            "token_parameter": "/none",
+            "scratch_dir": "/nonexistent/scratch",
+        },
+        lambda result: result["msg"],
+    ),
+    "popcon.deploy.ssm_env_render": (
+        {"path": "/none", "dest": "/nonexistent/.env"},
+        lambda result: result["msg"],
+    ),
+    "amazon.aws.aws_az_info": ({}, lambda result: result["availability_zones"][0]["region_name"]),
+}
+
+
+def test_the_defaults_of_the_group_reach_all_its_modules(moto: str, play: t.Callable[..., list[dict]]) -> None:
+    """And those of the group it extends. Nothing else says the region: no environment, no profile."""
+    assert {name for name in ASKING if name.startswith("popcon.")} == {f"popcon.deploy.{name}" for name in group()}
+    tasks = [{"name": name, name: options, "ignore_errors": True} for name, (options, _region) in ASKING.items()]
+    results = play(tasks, {GROUP: {"region": "eu-west-3", "endpoint_url": moto}})
+    for (name, (_options, region)), result in zip(ASKING.items(), results):
+        assert "eu-west-3" in region(result), (name, result)
+    (unset,) = play([task for task in tasks if "amazon.aws.aws_az_info" in task], {}, AWS_ENDPOINT_URL=moto)
+    assert unset["failed"]
