@@ -189,7 +189,7 @@ from ansible_collections.popcon.deploy.plugins.module_utils._ecr_login import (
     log_out,
     set_helper,
 )
-from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError
+from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError, attempt
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "registries": {"type": "list", "elements": "str"},
@@ -246,17 +246,10 @@ def result(login: Login, outcome: Outcome) -> dict[str, t.Any]:
 def main() -> None:
     """Entry point."""
     module = AnsibleAWSModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True, check_boto3=False)
-    try:
-        answer = run(module)
-    except DeployError as exc:
-        problem = str(exc)
-    except Exception as exc:
-        # Its text and traceback could hold a token.
-        problem = f"ecr_login failed unexpectedly ({type(exc).__name__}). The login may be incomplete; run it again."
-    else:
-        module.exit_json(**answer)
-    # Outside the except blocks: fail_json would add the traceback of an exception being handled.
-    module.fail_json(msg=problem)
+    answer, problem = attempt(run, module)
+    if problem:
+        module.fail_json(msg=problem)
+    module.exit_json(**answer)
 
 
 if __name__ == "__main__":

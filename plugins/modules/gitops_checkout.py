@@ -196,7 +196,7 @@ from ansible_collections.popcon.deploy.plugins.module_utils._aws import (
     retrying_config,
 )
 from ansible_collections.popcon.deploy.plugins.module_utils._checkout import displayed, synchronise
-from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError
+from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError, attempt
 from ansible_collections.popcon.deploy.plugins.module_utils._git import Git, check_ref, check_repository, check_version
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
@@ -288,20 +288,13 @@ def warnings(outcome: dict[str, t.Any], dest: str) -> list[str]:
 def main() -> None:
     """Entry point."""
     module = AnsibleAWSModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True, check_boto3=False)
-    try:
-        outcome = run(module)
-    except DeployError as exc:
-        problem = str(exc)
-    except Exception as exc:
-        # Its text and traceback could hold the token.
-        problem = f"gitops_checkout failed unexpectedly ({type(exc).__name__}). Run it again: it mends what it left."
-    else:
-        for sentence in warnings(outcome, module.params["dest"]):
-            # AnsibleAWSModule's own method passes them to exit_json too, of which newer ansible-core complains.
-            warn(sentence)
-        module.exit_json(**shown(outcome))
-    # Outside the except blocks: fail_json would add the traceback of an exception being handled.
-    module.fail_json(msg=problem)
+    outcome, problem = attempt(run, module)
+    if problem:
+        module.fail_json(msg=problem)
+    for sentence in warnings(outcome, module.params["dest"]):
+        # AnsibleAWSModule's own method passes them to exit_json too, of which newer ansible-core complains.
+        warn(sentence)
+    module.exit_json(**shown(outcome))
 
 
 if __name__ == "__main__":

@@ -444,7 +444,7 @@ def test_an_unexpected_exception_shows_its_class_only(run, monkeypatch):
 
     monkeypatch.setattr(_ecr_login.ecr, "accepts", crash)
     result = run(registries=[OWN])
-    assert "unexpectedly (RuntimeError)" in result["msg"]
+    assert "Unforeseen RuntimeError in" in result["msg"]
     assert "Traceback" not in result.get("exception", "")
 
 
