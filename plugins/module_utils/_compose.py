@@ -104,7 +104,6 @@ class Compose:
             "--no-build",
             "--pull",
             "never",
-            "--quiet-pull",
             *(["--force-recreate"] if force else []),
         ]
         which = [service] if service else ["--remove-orphans"]

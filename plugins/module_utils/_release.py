@@ -209,7 +209,8 @@ class Release:
         """
         running = {_service(container): _image_of(container) for container in containers}
         images = {name: running.get(name, _image_of(containers[0])) for name in self._model["services"]}
-        override = _compose.override_for(self._model, images, self._wanted.project_dir, self._wanted.tree)
+        wanted = self._override["services"]
+        override = {"services": {name: {**wanted.get(name, {}), "image": image} for name, image in images.items()}}
         actions = self._in_words(lambda: self._compose.planned(override, self._placeholders))
         by_action: dict[str, set[str]] = {"recreate": set(), "start": set()}
         for container in containers:

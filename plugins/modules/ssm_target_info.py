@@ -88,7 +88,7 @@ with contextlib.suppress(ImportError):  # AnsibleAWSModule says so
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.popcon.deploy.plugins.module_utils._aws import aws_errors_in_words
-from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError
+from ansible_collections.popcon.deploy.plugins.module_utils._errors import attempt
 
 # Where the connection plugin looks, in its order, when it is not told.
 PLUGIN_PATH = "/usr/local/bin/session-manager-plugin"
@@ -155,6 +155,21 @@ def states(ec2: t.Any, instance_ids: list[str]) -> dict[str, str]:
     return {i["InstanceId"]: i["State"]["Name"] for page in pages for r in page["Reservations"] for i in r["Instances"]}
 
 
+def run(module: AnsibleAWSModule) -> list[str]:
+    """What is in the way: of the bucket, the session client, then each instance."""
+    ids: list[str] = module.params["instance_ids"]
+    with aws_errors_in_words("look up the instances' agents", "ssm:DescribeInstanceInformation", module.region):
+        pings = agents(module.client("ssm"), ids)
+    unseen = [i for i in ids if pings.get(i) != "Online"]
+    with aws_errors_in_words("look up the instances", "ec2:DescribeInstances", module.region):
+        found = states(module.client("ec2"), unseen) if unseen else {}
+    with aws_errors_in_words("look at the transfer bucket", "s3:ListBucket", module.region):
+        problems = [bucket_problem(module.client("s3"), module.params["bucket"])]
+    problems += [plugin_problem(module.params["plugin"])]
+    problems += [instance_problem(i, pings.get(i), found.get(i)) for i in unseen]
+    return [problem for problem in problems if problem]
+
+
 def main() -> None:
     """Entry point."""
     spec = {
@@ -163,20 +178,10 @@ def main() -> None:
         "plugin": {"type": "path"},
     }
     module = AnsibleAWSModule(argument_spec=spec, supports_check_mode=True)
-    ids: list[str] = module.params["instance_ids"]
-    try:
-        with aws_errors_in_words("look up the instances' agents", "ssm:DescribeInstanceInformation", module.region):
-            pings = agents(module.client("ssm"), ids)
-        unseen = [i for i in ids if pings.get(i) != "Online"]
-        with aws_errors_in_words("look up the instances", "ec2:DescribeInstances", module.region):
-            found = states(module.client("ec2"), unseen) if unseen else {}
-        with aws_errors_in_words("look at the transfer bucket", "s3:ListBucket", module.region):
-            problems = [bucket_problem(module.client("s3"), module.params["bucket"])]
-    except DeployError as exc:
-        module.fail_json(msg=str(exc))
-    problems += [plugin_problem(module.params["plugin"])]
-    problems += [instance_problem(i, pings.get(i), found.get(i)) for i in unseen]
-    module.exit_json(changed=False, problems=[problem for problem in problems if problem])
+    problems, failure = attempt(run, module)
+    if failure:
+        module.fail_json(msg=failure)
+    module.exit_json(changed=False, problems=problems)
 
 
 if __name__ == "__main__":
