@@ -46,7 +46,7 @@ def _push(arguments: argparse.Namespace) -> int:
 
 
 def _set(arguments: argparse.Namespace) -> int:
-    seed.set_parameter(arguments.name, arguments.value)
+    seed.set_parameter(*arguments.assignment)
     return 0
 
 
@@ -74,6 +74,13 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _assignment(text: str) -> list[str]:
+    name, equals, value = text.partition("=")
+    if not (name and equals and value):
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE, such as JAVA_OPTS=-Xmx256m")
+    return [name, value]
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m lab", description="An AWS account on one machine.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -93,8 +100,8 @@ def _parser() -> argparse.ArgumentParser:
     push.add_argument("--fault", choices=faults, default="none", help="make it fail at its start, or its health check")
     push.set_defaults(command=_push, changes=True)
     set_ = commands.add_parser("set", help="change a parameter of the application, as its owner would")
-    set_.add_argument("name", metavar="NAME", help="below the application's path, such as JAVA_OPTS")
-    set_.add_argument("value", metavar="VALUE")
+    # One word: a value such as -Xmx256m by itself would be taken for an option.
+    set_.add_argument("assignment", type=_assignment, metavar="NAME=VALUE", help="NAME is below the application's path")
     set_.set_defaults(command=_set, changes=True)
     return parser
 

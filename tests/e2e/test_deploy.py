@@ -103,7 +103,7 @@ def test_deploying_again_changes_nothing(controller):
 
 def test_a_changed_parameter_restarts_the_services_that_use_it(controller):
     before, file_before = controller.containers(), env_file(controller)
-    python_m_lab("set", "JAVA_OPTS", "-Xms256m -Xmx256m")
+    python_m_lab("set", "JAVA_OPTS=-Xms256m -Xmx256m")
 
     check = controller.deploy("--check", "--diff")
     assert check.status == 0 and check.changed > 0
