@@ -13,6 +13,8 @@ files whose content differs, and only then the files that went are removed, so a
 
 A file that changes gets a new inode, on purpose: a container that mounts the single file keeps the old content until it
 is started anew, and a script that is running is not changed under its interpreter.
+
+`synchronise` is the module's and may use the network. The functions below it work with what the clone has.
 """
 
 from __future__ import annotations
@@ -24,20 +26,34 @@ import shutil
 import typing as t
 
 from ansible_collections.popcon.deploy.plugins.module_utils._clone import (
+    STAGED,
     TARGET,
     State,
     complete,
-    deployed,
+    holds,
     inspect,
     install,
+    keep_only,
     locked,
+    origin,
     repair,
     resolve,
     scratch,
+    trusted,
     write_file,
 )
 from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError
-from ansible_collections.popcon.deploy.plugins.module_utils._git import Git, GitFailure, find_ref, is_commit, parse_refs
+from ansible_collections.popcon.deploy.plugins.module_utils._git import (
+    Git,
+    GitFailure,
+    find_ref,
+    is_commit,
+    parse_refs,
+    private_git,
+)
+
+# For one local command; the longest are to read and write a large work tree.
+LOCAL_SECONDS = 300
 
 _INDEX = "popcon-index"
 _WANTED = "refs/popcon/wanted"
@@ -63,39 +79,138 @@ class Plan:
         return sorted({*self.write, *self.delete})
 
 
-def synchronise(git: Git, ref: str, dest: str, preview: str, check: bool) -> dict[str, t.Any]:
+def synchronise(git: Git, ref: str, dest: str, preview: str, check: bool, stage: bool = False) -> dict[str, t.Any]:
     """Bring `dest` to `ref` and return the module's result.
 
-    `preview` is the folder that takes the wanted files in `check` mode. Errors: DeployError.
+    `preview` is the folder that takes the wanted files in `check` mode, and with `stage` where a checkout's files would
+    change. Errors: DeployError.
     """
-    with contextlib.ExitStack() as stack:
-        if os.path.isdir(dest):
-            stack.enter_context(locked(git, dest))
+    with _in_words(dest, f"could not be brought to {ref} of {git.url}"), _updating(git, dest) as stack:
         state = inspect(git, dest)
         try:
-            try:
-                return _synchronise(git, ref, dest, preview, check, state, stack)
-            except GitFailure as failure:
-                if state.kind != "checkout":
-                    raise
-                # What looked whole is not: do without all that is in .git, once.
-                state = dataclasses.replace(state, kind="broken", reason=str(failure))
-                return _synchronise(git, ref, dest, preview, check, state, stack)
+            return _synchronise(git, ref, dest, preview, check, stage, state, stack)
         except GitFailure as failure:
-            raise DeployError(f"{dest} could not be brought to {ref} of {git.url}: {failure}.") from None
-        except OSError as error:
-            named = error.filename or dest
-            raise DeployError(f"{dest} could not be updated: {named}: {error.strerror}.") from None
+            if state.kind != "checkout":
+                raise
+            # What looked whole is not: do without all that is in .git, once.
+            state = dataclasses.replace(state, kind="broken", reason=str(failure))
+            return _synchronise(git, ref, dest, preview, check, stage, state, stack)
+
+
+def switch(dest: str, commit: str) -> dict[str, t.Any]:
+    """Bring the clone `dest` to the commit, given in full, and return what `synchronise` returns.
+
+    Stopped anywhere, the next call completes it. Errors: DeployError; nothing was changed if `has` says no.
+    """
+    with _opened(dest, f"could not be brought to {commit}") as (git, git_dir), _updating(git, dest):
+        state = _ready(git, dest, commit)
+        recovered = repair(git, git_dir, False)
+        plan, index = _plan(git, git_dir, git_dir, dest, state, commit)
+        result = _result(dest, state, plan, recovered)
+        _bring(git, git_dir, git_dir, dest, commit, state, plan, index, result)
+        return result
+
+
+def head(dest: str) -> str | None:
+    """The commit that is checked out in `dest`, or None if that is no clone. Errors: DeployError."""
+    with _opened(dest, "could not be read") as (git, _git_dir):
+        return inspect(git, dest).before
+
+
+def has(dest: str, commit: str) -> bool:
+    """Whether `dest` is a whole clone that has the commit, given in full, with all its files. Errors: DeployError."""
+    with _opened(dest, "could not be read") as (git, git_dir):
+        return inspect(git, dest).kind == "checkout" and holds(git, git_dir, commit)
+
+
+def files_between(dest: str, commit: str) -> list[str]:
+    """Names of the files that `switch` would write or remove, sorted; `displayed` makes text of them.
+
+    Changes nothing and waits for nobody. Errors: DeployError, also where `switch` would refuse to overwrite a file.
+    """
+    with _opened(dest, f"could not be compared with {commit}") as (git, git_dir):
+        state = _ready(git, dest, commit)
+        objects = scratch(git, os.path.join(git_dir, "objects"))
+        return _plan(git, objects, git_dir, dest, state, commit)[0].changed
+
+
+def export(dest: str, commit: str, folder: str) -> None:
+    """Make `folder` anew, for its owner only, with the files of the commit, given in full. Errors: DeployError.
+
+    Changes nothing in the clone `dest`, and waits for nobody.
+    """
+    with _opened(dest, f"could not give the files of {commit}") as (git, git_dir):
+        _ready(git, dest, commit)
+        _export(git, scratch(git, os.path.join(git_dir, "objects")), commit, folder)
+
+
+def keep(dest: str, commits: t.Iterable[str]) -> None:
+    """Keep these commits, given in full, in the clone for good, and no longer those of an earlier call.
+
+    One that the clone doesn't have is passed over. Errors: DeployError.
+    """
+    with _opened(dest, "could not be told which commits to keep") as (git, git_dir), _updating(git, dest):
+        _ready(git, dest, None)
+        keep_only(git, git_dir, commits)
+
+
+@contextlib.contextmanager
+def _opened(dest: str, problem: str) -> t.Iterator[tuple[Git, str]]:
+    """The host's git for the clone in `dest`, and its .git."""
+    git_dir = os.path.join(dest, ".git")
+    with _in_words(dest, problem), private_git("", LOCAL_SECONDS) as git:
+        git.url = origin(git, git_dir)
+        yield git, git_dir
+
+
+@contextlib.contextmanager
+def _in_words(dest: str, problem: str) -> t.Iterator[None]:
+    try:
+        yield
+    except GitFailure as failure:
+        raise DeployError(f"{dest} {problem}: {failure}.") from None
+    except OSError as error:
+        raise DeployError(f"{dest} {problem}: {error.filename or dest}: {error.strerror}.") from None
+
+
+@contextlib.contextmanager
+def _updating(git: Git, dest: str) -> t.Iterator[contextlib.ExitStack]:
+    """Hold the lock on `dest`, if it is there, and write for containers that run as other users, whatever the umask."""
+    with contextlib.ExitStack() as stack:
+        stack.callback(os.umask, os.umask(0o022))
+        if os.path.isdir(dest):
+            stack.enter_context(locked(git, dest))
+        yield stack
+
+
+def _ready(git: Git, dest: str, commit: str | None) -> State:
+    """The state of `dest`. Errors: DeployError unless it is a whole clone that has the commit, if one is given."""
+    state = inspect(git, dest)
+    if state.kind != "checkout":
+        reason = f" ({state.reason})" if state.reason else ""
+        raise DeployError(f"There is no whole clone at {dest}{reason}: run a deploy, which makes one.")
+    if commit is not None and not holds(git, os.path.join(dest, ".git"), commit):
+        raise DeployError(
+            f"The commit {commit} is not in the clone at {dest}: deploy it from the repository, which fetches it."
+        )
+    return state
 
 
 def _synchronise(
-    git: Git, ref: str, dest: str, preview: str, check: bool, state: State, stack: contextlib.ExitStack
+    git: Git,
+    ref: str,
+    dest: str,
+    preview: str,
+    check: bool,
+    stage: bool,
+    state: State,
+    stack: contextlib.ExitStack,
 ) -> dict[str, t.Any]:
     git_dir = os.path.join(dest, ".git")
     own_git_dir = state.kind == "checkout" and not check
     recovered = [f"the clone was broken ({state.reason}): .git is made anew"] if state.kind == "broken" else []
 
-    if state.kind == "checkout" and is_commit(ref) and ref in deployed(git_dir) and complete(git, git_dir, ref):
+    if state.kind == "checkout" and is_commit(ref) and ref in trusted(git, git_dir) and complete(git, git_dir, ref):
         wanted, name = ref, None
     else:
         wanted, name = _wanted(git, ref)
@@ -109,9 +224,28 @@ def _synchronise(
         wanted = _fetch(git, objects, ref, name)
 
     plan, index = _plan(git, objects, git_dir, dest, state, wanted)
+    result = _result(dest, state, plan, recovered)
+    staged = stage and own_git_dir and bool(plan.changed)
+    if staged:
+        os.unlink(index)
+        git.run("update-ref", STAGED, plan.after, git_dir=git_dir)
+    if check or staged:
+        if plan.changed:
+            _export(git, objects, plan.after, preview)
+            result["tree"] = preview
+        return result
+
+    shutil.rmtree(preview, ignore_errors=True)
+    if state.kind == "absent":
+        _make_folder(git, dest, stack)
+    _bring(git, objects, git_dir, dest, ref, state, plan, index, result)
+    return result
+
+
+def _result(dest: str, state: State, plan: Plan, recovered: list[str]) -> dict[str, t.Any]:
     if state.target:
-        recovered.append(f"an earlier run was stopped on its way to {state.target}")
-    result = {
+        recovered = [*recovered, f"an earlier run was stopped on its way to {state.target}"]
+    return {
         "before": state.before,
         "after": plan.after,
         "changed": bool(plan.changed or recovered or state.before != plan.after),
@@ -121,25 +255,29 @@ def _synchronise(
         "recovered": recovered,
         "tree": dest,
     }
-    if check:
-        if plan.changed:
-            _export(git, objects, plan.after, preview)
-            result["tree"] = preview
-        return result
 
-    shutil.rmtree(preview, ignore_errors=True)
-    if state.kind == "absent":
-        _make_folder(git, dest, stack)
+
+def _bring(
+    git: Git,
+    objects: str,
+    git_dir: str,
+    dest: str,
+    ref: str,
+    state: State,
+    plan: Plan,
+    index: str,
+    result: dict[str, t.Any],
+) -> None:
+    """Do what `plan` says, and what makes the clone in `objects` that of `dest`; completes `result`."""
     if plan.edits:
         base = state.before if complete(git, objects, state.before) else None
         result["local_edits_commit"] = _keep_edits(git, objects, dest, base, plan.after)
-    if not own_git_dir:
+    if objects != git_dir:
         index = install(objects, git_dir, index)
     if result["changed"]:
         _apply(git, git_dir, dest, plan, index, ref)
     else:
         os.unlink(index)
-    return result
 
 
 def _wanted(git: Git, ref: str) -> tuple[str | None, str | None]:
@@ -290,7 +428,7 @@ def _export(git: Git, git_dir: str, commit: str, preview: str) -> None:
     """Make `preview` anew, for its owner only, with the files of the commit."""
     shutil.rmtree(preview, ignore_errors=True)
     os.makedirs(preview, mode=0o700)
-    where = {"git_dir": git_dir, "work_tree": preview, "index": os.path.join(git_dir, f"{_INDEX}-preview")}
+    where = {"git_dir": git_dir, "work_tree": preview, "index": os.path.join(git.home, _INDEX)}
     git.run("read-tree", commit, **where)
     git.run("checkout-index", "-a", "-f", "-q", **where)
 

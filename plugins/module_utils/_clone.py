@@ -27,6 +27,10 @@ LOCK_WAIT_SECONDS = 60.0
 # Held in .git while files are written: the commit they are brought to. It tells half-written files from edits later.
 TARGET = "popcon-target"
 
+# HEAD's log ends with 90 days and git's housekeeping: these hold a commit for as long as they are there.
+STAGED = "refs/popcon/staged"
+RELEASES = "refs/popcon/releases"
+
 
 @dataclasses.dataclass(frozen=True)
 class State:
@@ -125,8 +129,7 @@ def repair(git: Git, git_dir: str, check: bool) -> list[str]:
     except FileNotFoundError:
         found = ""
     if found != wanted:
-        asked = git.run("config", "--file", config, "--get", "remote.origin.url", ok=(0, 1, 3, 128))
-        url = without_userinfo(asked.decode(errors="replace").strip())
+        url = origin(git, git_dir)
         if url != git.url:
             said.append(f"the clone was of {url or 'nothing'}: it is of {git.url} now")
         else:
@@ -134,6 +137,13 @@ def repair(git: Git, git_dir: str, check: bool) -> list[str]:
         if not check:
             write_file(config, wanted)
     return said
+
+
+def origin(git: Git, git_dir: str) -> str:
+    """The URL of the repository that the clone is of, by its configuration and without a token in it, or ""."""
+    config = os.path.join(git_dir, "config")
+    asked = git.run("config", "--file", config, "--get", "remote.origin.url", ok=(0, 1, 3, 128))
+    return without_userinfo(asked.decode(errors="replace").partition("\n")[0].strip())
 
 
 def install(scratch: str, git_dir: str, index: str) -> str:
@@ -165,6 +175,11 @@ def complete(git: Git, git_dir: str, commit: str | None) -> bool:
     return True
 
 
+def holds(git: Git, git_dir: str, commit: str) -> bool:
+    """Whether `commit` is a full id and can be checked out with what is there."""
+    return is_commit(commit) and complete(git, git_dir, commit)
+
+
 def resolve(git: Git, git_dir: str, name: str) -> str | None:
     """The commit that `name` stands for in the clone, or None."""
     asked = git.run("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}", git_dir=git_dir, ok=(0, 1, 128))
@@ -172,13 +187,23 @@ def resolve(git: Git, git_dir: str, name: str) -> str | None:
     return found if is_commit(found) else None
 
 
-def deployed(git_dir: str) -> set[str]:
-    """The commits that were checked out here, by HEAD's log."""
+def trusted(git: Git, git_dir: str) -> set[str]:
+    """The commits that were the repository's own when they came here: staged, kept, or checked out by HEAD's log."""
+    found = git.run("for-each-ref", "--format=%(objectname)", STAGED, RELEASES, git_dir=git_dir).decode().split()
     try:
         with open(os.path.join(git_dir, "logs", "HEAD"), encoding="utf-8", errors="replace") as log:
-            return {fields[1] for fields in (line.split(" ", 2) for line in log) if len(fields) > 1}
+            return {*found, *(fields[1] for fields in (line.split(" ", 2) for line in log) if len(fields) > 1)}
     except OSError:
-        return set()
+        return set(found)
+
+
+def keep_only(git: Git, git_dir: str, commits: t.Iterable[str]) -> None:
+    """Hold these commits by a ref each, as far as they are there, and let go of those that were held before."""
+    held = git.run("for-each-ref", "--format=%(refname:lstrip=3)", RELEASES, git_dir=git_dir).decode().split()
+    wanted = {commit for commit in commits if commit in held or holds(git, git_dir, commit)}
+    changes = [f"update {RELEASES}/{commit} {commit}\n" for commit in sorted(wanted.difference(held))]
+    changes += [f"delete {RELEASES}/{commit}\n" for commit in sorted(set(held) - wanted)]
+    git.run("update-ref", "--stdin", git_dir=git_dir, stdin="".join(changes).encode())
 
 
 def _read_commit(path: str) -> str | None:

@@ -15,11 +15,14 @@ because that needs an executable file, which a `noexec` temporary folder forbids
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import os
 import re
+import shutil
 import signal
 import subprocess
+import tempfile
 import time
 import typing as t
 from urllib.parse import urlsplit
@@ -43,6 +46,8 @@ _SETTINGS = {
     "core.attributesFile": "/dev/null",
     "core.autocrlf": "false",
     "core.fileMode": "true",
+    # A ref that a power failure left empty would have to be removed by hand. Known from git 2.36 on.
+    "core.fsync": "all",
     "core.logAllRefUpdates": "always",
     "credential.helper": "",
     "fetch.fsckObjects": "true",
@@ -256,6 +261,24 @@ class Git:
             line.strip() for line in err.decode(errors="replace").splitlines() if line.startswith(("fatal:", "error:"))
         )
         return without_userinfo(self._scrub_token(text))[:400]
+
+
+@contextlib.contextmanager
+def private_git(url: str, timeout: int, folder: str | None = None, **token: t.Any) -> t.Iterator[Git]:
+    """The host's git with a home of its own, below `folder` or where temporary files go; the rest is as for `Git`.
+
+    Errors: DeployError when git is missing or too old.
+    """
+    executable = shutil.which("git")
+    if executable is None:
+        raise DeployError("git is missing on this host: install it (apt-get install git, or dnf install git).")
+    home = tempfile.mkdtemp(dir=folder)
+    try:
+        git = Git(executable, home, url, timeout, **token)
+        check_version(git)
+        yield git
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
 
 
 def without_userinfo(text: str) -> str:

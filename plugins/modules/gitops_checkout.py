@@ -32,8 +32,8 @@ options:
     description:
       - Branch, tag or commit. A commit is given with 7 to 40 digits and must be on a branch or a tag. If a branch and
         a tag have the same name, write C(refs/heads/...) or C(refs/tags/...).
-      - A commit that is given in full and was checked out here before is taken from the clone, without the network,
-        so that going back works while the repository can't be reached, or no longer has it.
+      - A commit that is given in full and was checked out or staged here before is taken from the clone, without the
+        network, so that going back works while the repository can't be reached, or no longer has it.
     type: str
     default: main
   dest:
@@ -60,9 +60,17 @@ options:
   scratch_dir:
     description:
       - Where check mode puts the wanted files, as a folder with the path of O(dest) below this one, readable to its
-        owner only. It is replaced by each check and removed by the next real run.
+        owner only, and so does O(stage). It is replaced by each of them and removed by the next run that is neither.
     type: path
     default: /var/lib/popcon/preview
+  stage:
+    description:
+      - If files in O(dest) would change, only fetch the commit into its clone and put the wanted files below
+        O(scratch_dir), as check mode does, and leave the files, the index and HEAD of O(dest) alone. The task that brings
+        them there later, P(popcon.deploy.compose_release#module), needs no network then.
+      - Where no file would change, or O(dest) is no whole clone yet, it is brought to the commit at once.
+    type: bool
+    default: false
 notes:
   - The token is in no argument, no environment variable, no file and no configuration, and git gives it to the host in
     O(repository) only, also when that one redirects elsewhere.
@@ -113,13 +121,21 @@ EXAMPLES = r"""
     repository: https://github.com/example/gitops.git
     ref: "{{ checkout.before }}"
     dest: /opt/popcon/app
-  when: checkout.before
+  when: checkout.before is not none
 
 - name: Follow a tag of a public repository
   popcon.deploy.gitops_checkout:
     repository: https://github.com/example/public-gitops.git
     ref: v1.4.0
     dest: /opt/popcon/app
+
+- name: Have the newest commit on the host, without changing a file that containers use
+  popcon.deploy.gitops_checkout:
+    repository: https://github.com/example/gitops.git
+    dest: /opt/popcon/app
+    token_parameter: /popcon-deploy/GIT_TOKEN
+    region: ap-northeast-2
+    stage: true
 """
 
 RETURN = r"""
@@ -140,20 +156,20 @@ before:
   type: str
   sample: 0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c
 after:
-  description: The commit that is checked out now, or would be outside check mode.
+  description: The commit that is checked out now, or is staged, or would be checked out outside check mode.
   returned: success
   type: str
   sample: 8c0de9a5bfb34f2b7c8d1e0f9a6b5c4d3e2f1a0b
 tree:
   description:
-    - Folder that holds the wanted files. O(dest), but in check mode, if files would change, the one below
-      O(scratch_dir).
+    - Folder that holds the wanted files. O(dest), but in check mode or with O(stage), if files would change, the one
+      below O(scratch_dir).
   returned: success
   type: str
   sample: /opt/popcon/app
 changed_files:
   description:
-    - Files that were written or removed in O(dest), or would be, relative to it. At most 500 of them.
+    - Files that were written or removed in O(dest), or are still to be, relative to it. At most 500 of them.
     - That is what this run did to the folder. It may be less than the commits differ by, after a run that was stopped.
   returned: success
   type: list
@@ -171,7 +187,7 @@ local_edits:
   elements: str
   sample: [nginx/default.conf]
 local_edits_commit:
-  description: The commit in the clone that keeps those edits; null if there were none, and in check mode.
+  description: The commit in the clone that keeps those edits; null if none were overwritten yet.
   returned: success
   type: str
   sample: 5a69788796a5b4c3d2e1f00f1e2d3c0f1e2d3c4b
@@ -184,20 +200,14 @@ recovered:
 """
 
 import os
-import shutil
-import tempfile
 import typing as t
 
 from ansible.module_utils.common.warnings import warn
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.popcon.deploy.plugins.module_utils._aws import (
-    aws_errors_in_words,
-    require_sdk,
-    retrying_config,
-)
 from ansible_collections.popcon.deploy.plugins.module_utils._checkout import displayed, synchronise
 from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError, attempt
-from ansible_collections.popcon.deploy.plugins.module_utils._git import Git, check_ref, check_repository, check_version
+from ansible_collections.popcon.deploy.plugins.module_utils._git import check_ref, check_repository, private_git
+from ansible_collections.popcon.deploy.plugins.module_utils._git_token import read_token
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "repository": {"type": "str", "required": True},
@@ -207,29 +217,11 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "token_username": {"type": "str", "default": "x-access-token", "no_log": False},
     "timeout": {"type": "int", "default": 120},
     "scratch_dir": {"type": "path", "default": "/var/lib/popcon/preview"},
+    "stage": {"type": "bool", "default": False},
 }
 
 # A result travels through the session's terminal.
 MOST_NAMES = 500
-
-
-def read_token(module: AnsibleAWSModule, name: str) -> str:
-    """The token in the parameter O(name). Errors: DeployError, also when it can't be a token."""
-    require_sdk()
-    client = module.client("ssm", config=retrying_config())
-    region = client.meta.region_name
-    with aws_errors_in_words(f"read the parameter {name}", "ssm:GetParameter", region):
-        try:
-            token = client.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"].strip()
-        except client.exceptions.ParameterNotFound:
-            raise DeployError(
-                f"There is no parameter {name} in {region}. Store the token there as a SecureString, or correct "
-                "token_parameter or the region."
-            ) from None
-    module.no_log_values.add(token)
-    if not token or not token.isascii() or not token.isprintable():
-        raise DeployError(f"The parameter {name} holds no token, which is one line of printable characters.")
-    return token
 
 
 def run(module: AnsibleAWSModule) -> dict[str, t.Any]:
@@ -243,19 +235,13 @@ def run(module: AnsibleAWSModule) -> dict[str, t.Any]:
         raise DeployError("token_username must be one line without a colon.")
     check_repository(repository)
     check_ref(ref)
-    executable = module.get_bin_path("git")
-    if executable is None:
-        raise DeployError("git is missing on this host: install it (apt-get install git, or dnf install git).")
-    # What is written is for containers that run as other users, whatever umask the connection brought.
-    os.umask(0o022)
-    home = tempfile.mkdtemp(dir=module.tmpdir)
-    try:
-        token = (lambda: read_token(module, name)) if name else None
-        git = Git(executable, home, repository, params["timeout"], params["token_username"], token, name)
-        check_version(git)
-        outcome = synchronise(git, ref, dest, scratch + dest, module.check_mode)
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
+    access = {
+        "username": params["token_username"],
+        "token": (lambda: read_token(module, name)) if name else None,
+        "token_name": name,
+    }
+    with private_git(repository, params["timeout"], module.tmpdir, **access) as git:
+        outcome = synchronise(git, ref, dest, scratch + dest, module.check_mode, params["stage"])
     return {"repository": repository, "ref": ref, **outcome}
 
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import typing as t
 from pathlib import Path
 
@@ -52,9 +54,10 @@ def dest(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def checkout(tmp_path: Path, remote: Remote, dest: Path) -> Checkout:
-    def run(ref: str = "main", check: bool = False, url: str | None = None) -> dict[str, t.Any]:
+    def run(ref: str = "main", check: bool = False, url: str | None = None, stage: bool = False) -> dict[str, t.Any]:
         shutil.rmtree(tmp_path / "home", ignore_errors=True)
-        return _checkout.synchronise(client(tmp_path / "home", url or remote.url), ref, str(dest), str(preview), check)
+        git = client(tmp_path / "home", url or remote.url)
+        return _checkout.synchronise(git, ref, str(dest), str(preview), check, stage)
 
     preview = tmp_path / "preview"
     return run
@@ -456,8 +459,10 @@ def killed_at(point: int, run: t.Callable[[], t.Any]) -> bool:
     return os.WIFSIGNALED(status)
 
 
-@pytest.mark.parametrize("state", ["nothing", "a checkout", "a broken clone"])
-def test_killed_anywhere_the_next_run_completes(checkout: Checkout, remote: Remote, dest: Path, state: str) -> None:
+@pytest.mark.parametrize("state", ["nothing", "a checkout", "a broken clone", "a staged commit"])
+def test_killed_anywhere_the_next_run_completes(
+    checkout: Checkout, remote: Remote, dest: Path, state: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """At every step. What git was writing when it was killed with the rest is half there."""
     saved = dest.parent / "saved"
     if state != "nothing":
@@ -467,8 +472,15 @@ def test_killed_anywhere_the_next_run_completes(checkout: Checkout, remote: Remo
     (dest / ".env").write_text("SECRET=1")
     if state == "a broken clone":
         shutil.rmtree(dest / ".git" / "objects")
-    shutil.copytree(dest, saved, symlinks=True)
     commit = remote.commit(SECOND)
+    run = checkout
+    if state == "a staged commit":
+        checkout(stage=True)
+        remote.path.rename(tmp_path / "away")
+        # A killed run can't remove its temporary folder.
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+        run = functools.partial(_checkout.switch, str(dest), commit)
+    shutil.copytree(dest, saved, symlinks=True)
     wanted = {**remote.files(commit), ".env": "SECRET=1"}
     point = 0
     came_so_far = True
@@ -478,12 +490,12 @@ def test_killed_anywhere_the_next_run_completes(checkout: Checkout, remote: Remo
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
         shutil.copytree(saved, dest, symlinks=True, dirs_exist_ok=True)
         held = Held(dest, ".", ".env")
-        came_so_far = killed_at(point, checkout)
+        came_so_far = killed_at(point, run)
         assert (dest / ".env").read_text() == "SECRET=1"
         writing = (dest / ".git" / _clone.TARGET).exists() and (dest / ".git" / "HEAD").read_text().strip() != commit
         if writing and (dest / "nginx").is_dir():
             (dest / "nginx" / "site.conf").write_text("ser")
-        done = checkout()
+        done = run()
         assert content(dest) == wanted, point
         assert done["after"] == commit
         if state != "a broken clone":
@@ -492,5 +504,289 @@ def test_killed_anywhere_the_next_run_completes(checkout: Checkout, remote: Remo
         assert held.same(".env")
         assert git(dest, "status", "--porcelain") == "?? .env"
         assert not list((dest / ".git").glob("popcon-*"))
-        assert checkout()["changed"] is False
+        assert run()["changed"] is False
     assert point > 15
+
+
+def files_and_git_state(dest: Path) -> dict[str, t.Any]:
+    """What stat says of the folder and all in it, but for .git's own files, and what git calls the index and HEAD."""
+    below = {path: said for path, said in snapshot(dest).items() if ".git" not in Path(path).parts}
+    git_files = [dest / ".git" / name for name in ("index", "HEAD", "logs/HEAD")]
+    return {**below, ".": dest.stat().st_mtime_ns, "git": [(path.read_bytes(), path.stat()) for path in git_files]}
+
+
+def collect_garbage(dest: Path) -> None:
+    """As `git gc` does once HEAD's log has expired."""
+    git(dest, "reflog", "expire", "--expire=now", "--expire-unreachable=now", "--all")
+    git(dest, "gc", "-q", "--prune=now")
+
+
+def test_staging_leaves_all_alone(checkout: Checkout, remote: Remote, dest: Path, tmp_path: Path) -> None:
+    preview = tmp_path / "preview"
+    before = checkout()["after"]
+    (dest / ".env").write_text("SECRET=1")
+    (dest / "keep" / "a").write_text("hotfix")
+    commit = remote.commit(SECOND)
+    seen = files_and_git_state(dest)
+    planned = checkout(check=True)
+    staged = checkout(stage=True)
+    assert files_and_git_state(dest) == seen
+    assert staged == planned
+    assert (staged["before"], staged["after"], staged["changed"]) == (before, commit, True)
+    assert (staged["local_edits"], staged["local_edits_commit"]) == (["keep/a"], None)
+    assert (staged["tree"], preview.stat().st_mode & 0o777) == (str(preview), 0o700)
+    assert content(preview) == remote.files(commit)
+    assert not list((dest / ".git").glob("popcon-*"))
+    assert not list(preview.rglob(".git*"))
+
+    shutil.rmtree(remote.path)
+    assert checkout(commit, stage=True) == staged
+    assert files_and_git_state(dest) == seen
+    done = _checkout.switch(str(dest), commit)
+    assert done == {**staged, "tree": str(dest), "local_edits_commit": done["local_edits_commit"]}
+    assert git(dest, "show", f"{done['local_edits_commit']}:keep/a") == "hotfix"
+    assert content(dest) == {**remote.files(commit), ".env": "SECRET=1"}
+    assert git(dest, "status", "--porcelain") == "?? .env"
+
+
+def test_staging_twice_then_in_place(checkout: Checkout, remote: Remote, dest: Path, tmp_path: Path) -> None:
+    checkout()
+    remote.commit(SECOND)
+    checkout(stage=True)
+    newer = remote.commit({"docker-compose.yml": "three", "e": None})
+    staged = checkout(stage=True)
+    assert (staged["after"], staged["changed"]) == (newer, True)
+    assert content(tmp_path / "preview") == remote.files(newer)
+    assert checkout() == {**staged, "tree": str(dest)}
+    assert content(dest) == remote.files(newer)
+    assert not (tmp_path / "preview").exists()
+    assert checkout(stage=True)["changed"] is False
+
+
+def test_staging_in_check_mode_is_check_mode(checkout: Checkout, remote: Remote, dest: Path, tmp_path: Path) -> None:
+    checkout()
+    commit = remote.commit(SECOND)
+    seen = snapshot(dest)
+    planned = checkout(check=True, stage=True)
+    assert snapshot(dest) == seen
+    assert planned["tree"] == str(tmp_path / "preview")
+    assert content(tmp_path / "preview") == remote.files(commit)
+    assert not _checkout.has(str(dest), commit)
+
+
+def test_what_is_not_staged(checkout: Checkout, remote: Remote, dest: Path, tmp_path: Path) -> None:
+    """The first checkout, a clone to be made anew, and a commit that changes no file."""
+    first = checkout(stage=True)
+    assert (first["tree"], content(dest)) == (str(dest), FIRST)
+    empty = remote.commit({})
+    moved = checkout(stage=True)
+    assert (moved["tree"], moved["changed"], moved["changed_files"]) == (str(dest), True, [])
+    assert _checkout.head(str(dest)) == empty
+    shutil.rmtree(dest / ".git" / "objects")
+    commit = remote.commit({"docker-compose.yml": "two"})
+    assert checkout(stage=True)["tree"] == str(dest)
+    assert content(dest) == remote.files(commit)
+    shutil.rmtree(dest / ".git")
+    assert checkout(stage=True)["changed_files"] == []
+    assert not (tmp_path / "preview").exists()
+
+
+def test_staging_refuses_what_would_be_overwritten(checkout: Checkout, remote: Remote, dest: Path) -> None:
+    checkout()
+    (dest / "new").write_text("mine")
+    commit = remote.commit({"new": "n"})
+    with pytest.raises(DeployError, match=r"others: new. Nothing was changed"):
+        checkout(stage=True)
+    for function in (_checkout.switch, _checkout.files_between):
+        with pytest.raises(DeployError, match=r"others: new. Nothing was changed"):
+            function(str(dest), commit)
+    assert (dest / "new").read_text() == "mine"
+
+
+def test_staging_goes_on_after_a_stopped_run(checkout: Checkout, remote: Remote, dest: Path) -> None:
+    checkout()
+    second = remote.commit({"docker-compose.yml": "two", "keep/a": "b"})
+    checkout(stage=True)
+    (dest / ".git" / _clone.TARGET).write_text(f"{second}\n")
+    (dest / "docker-compose.yml").write_text("tw")
+    third = remote.commit({"docker-compose.yml": "three"})
+    staged = checkout(stage=True)
+    assert staged["recovered"] == [f"an earlier run was stopped on its way to {second}"]
+    assert staged["local_edits"] == []
+    assert (dest / "docker-compose.yml").read_text() == "tw"
+    done = _checkout.switch(str(dest), third)
+    assert (done["recovered"], done["local_edits"]) == (staged["recovered"], [])
+    assert content(dest) == remote.files(third)
+
+
+def test_switch_to_and_fro_without_the_remote(checkout: Checkout, remote: Remote, dest: Path) -> None:
+    first = checkout()["after"]
+    held = Held(dest, ".", "nginx", "keep", "keep/a")
+    second = remote.commit(SECOND)
+    checkout()
+    shutil.rmtree(remote.path)
+    names = _checkout.files_between(str(dest), first)
+    done = _checkout.switch(str(dest), first)
+    assert (done["before"], done["after"], done["changed_files"], done["tree"]) == (second, first, names, str(dest))
+    assert "nginx/default.conf" in names
+    assert content(dest) == FIRST
+    assert git(dest, "status", "--porcelain") == ""
+    assert all(held.same(name) for name in held.open)
+    assert _checkout.switch(str(dest), first)["changed"] is False
+    assert not list((dest / ".git").glob("popcon-*"))
+    _checkout.switch(str(dest), second)
+    assert content(dest) == remote.files(second)
+    assert git(dest, "config", "remote.origin.url") == remote.url
+
+
+def test_export_gives_the_files_of_any_commit_and_leaves_the_clone_alone(
+    checkout: Checkout, remote: Remote, dest: Path, tmp_path: Path
+) -> None:
+    first = checkout()["after"]
+    second = remote.commit(SECOND)
+    checkout(stage=True)
+    before = {path: path.stat().st_mtime_ns for path in dest.rglob("*")}
+    for commit in (second, first):
+        _checkout.export(str(dest), commit, str(tmp_path / "out"))
+        assert content(tmp_path / "out") == remote.files(commit)
+    assert (tmp_path / "out").stat().st_mode & 0o777 == 0o700
+    assert {path: path.stat().st_mtime_ns for path in dest.rglob("*")} == before
+    with pytest.raises(DeployError, match="is not in the clone"):
+        _checkout.export(str(dest), "0" * 40, str(tmp_path / "out"))
+
+
+def test_switch_writes_for_other_users(checkout: Checkout, remote: Remote, dest: Path) -> None:
+    checkout()
+    commit = remote.commit({"new/file": "n"})
+    checkout(stage=True)
+    umask = os.umask(0o077)
+    try:
+        _checkout.switch(str(dest), commit)
+        assert os.umask(0o077) == 0o077
+    finally:
+        os.umask(umask)
+    assert [(dest / name).stat().st_mode & 0o777 for name in ("new", "new/file")] == [0o755, 0o644]
+
+
+def test_switch_uses_no_setting_of_the_clone(checkout: Checkout, remote: Remote, dest: Path) -> None:
+    first = checkout()["after"]
+    remote.commit({"docker-compose.yml": "two", ".gitattributes": "* filter=evil"})
+    checkout()
+    git(dest, "config", "filter.evil.smudge", "echo evil")
+    git(dest, "config", "remote.origin.url", 'https://x:s3cret@git.example/app.git\n[filter "evil"]\n\tclean = id')
+    assert _checkout.switch(str(dest), first)["recovered"] == [".git/config held other settings: it is made anew"]
+    config = (dest / ".git" / "config").read_text()
+    assert "url = https://git.example/app.git\n" in config
+    assert "evil" not in config
+    assert "s3cret" not in config
+
+
+def test_switch_in_vain(checkout: Checkout, remote: Remote, dest: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for function in (_checkout.switch, _checkout.files_between):
+        with pytest.raises(DeployError, match=f"There is no whole clone at {dest}: run a deploy"):
+            function(str(dest), "1" * 40)
+    with pytest.raises(DeployError, match=f"There is no whole clone at {dest}: run a deploy"):
+        _checkout.keep(str(dest), [])
+    assert not _checkout.has(str(dest), "1" * 40)
+    assert not dest.exists()
+    first = checkout()["after"]
+    remote.commit({"docker-compose.yml": "two"})
+    second = checkout()["after"]
+    blob = git(dest, "rev-parse", f"{first}:docker-compose.yml")
+    for pack in (dest / ".git" / "objects" / "pack").glob("*.pack"):
+        git(dest, "unpack-objects", "-q", stdin=pack.rename(dest / ".git" / "moved").open("rb"))
+    (dest / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
+    seen = files_and_git_state(dest)
+    for commit in (first, "1" * 40, "main", second[:8], "HEAD", "--all"):
+        assert not _checkout.has(str(dest), commit)
+        for function in (_checkout.switch, _checkout.files_between):
+            with pytest.raises(DeployError, match=f"ommit {commit} is not in the clone at {dest}: deploy it"):
+                function(str(dest), commit)
+    assert files_and_git_state(dest) == seen
+    assert _checkout.has(str(dest), second)
+    git(dest, "update-ref", "--no-deref", "HEAD", first)
+    assert not _checkout.has(str(dest), second)
+    with pytest.raises(DeployError, match=r"no whole clone at .* \(objects are missing\): run a deploy"):
+        _checkout.switch(str(dest), second)
+    monkeypatch.setenv("PATH", "/nonexistent")
+    with pytest.raises(DeployError, match="git is missing"):
+        _checkout.switch(str(dest), second)
+
+
+def test_switch_waits_and_the_others_do_not(
+    checkout: Checkout, remote: Remote, dest: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = checkout()["after"]
+    commit = remote.commit({"docker-compose.yml": "two"})
+    checkout(stage=True)
+    monkeypatch.setattr(_clone, "LOCK_WAIT_SECONDS", 0.3)
+    descriptor = os.open(dest, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    with pytest.raises(DeployError, match="Another run is updating"):
+        _checkout.switch(str(dest), commit)
+    with pytest.raises(DeployError, match="Another run is updating"):
+        _checkout.keep(str(dest), [first])
+    seen = snapshot(dest)
+    assert _checkout.head(str(dest)) == first
+    assert _checkout.has(str(dest), commit)
+    assert _checkout.files_between(str(dest), commit) == ["docker-compose.yml"]
+    assert snapshot(dest) == seen
+    os.close(descriptor)
+    assert _checkout.switch(str(dest), commit)["after"] == commit
+
+
+def test_files_between_names_edits_too(checkout: Checkout, dest: Path) -> None:
+    commit = checkout()["after"]
+    assert _checkout.files_between(str(dest), commit) == []
+    (dest / "nginx" / "default.conf").write_text("hotfix")
+    (dest / "keep" / "a").unlink()
+    (dest / "mine").write_text("mine")
+    assert _checkout.files_between(str(dest), commit) == ["keep/a", "nginx/default.conf"]
+
+
+def test_head(checkout: Checkout, dest: Path) -> None:
+    assert _checkout.head(str(dest)) is None
+    dest.mkdir(parents=True)
+    (dest / ".env").write_text("SECRET=1")
+    assert _checkout.head(str(dest)) is None
+    commit = checkout()["after"]
+    assert _checkout.head(str(dest)) == commit
+    git(dest, "checkout", "-q", "-b", "mine")
+    assert _checkout.head(str(dest)) == commit
+
+
+def test_kept_commits_outlive_everything(checkout: Checkout, remote: Remote, dest: Path) -> None:
+    """History is rewritten, HEAD's log expires and git cleans up."""
+    root = checkout()["after"]
+    commits = []
+    for name in ("kept", "dropped", "kept too", "staged", "current"):
+        git(remote.work, "reset", "-q", "--hard", root)
+        commits.append(remote.commit({"docker-compose.yml": name}))
+        checkout(stage=name == "staged")
+    kept, dropped, kept_too, staged, current = commits
+    _checkout.keep(str(dest), [kept, kept_too, "1" * 40])
+    collect_garbage(dest)
+    assert [_checkout.has(str(dest), commit) for commit in commits] == [True, False, True, True, True]
+    with pytest.raises(DeployError, match="No branch or tag"):
+        checkout(dropped)
+    shutil.rmtree(remote.path)
+    assert checkout(kept)["after"] == kept
+    assert checkout(staged)["after"] == staged
+    assert _checkout.switch(str(dest), kept_too)["after"] == kept_too
+    assert (dest / "docker-compose.yml").read_text() == "kept too"
+
+    _checkout.keep(str(dest), [current, kept_too])
+    refs = git(dest, "for-each-ref", "--format=%(refname) %(objectname)", "refs/popcon/releases").splitlines()
+    assert refs == sorted(f"refs/popcon/releases/{commit} {commit}" for commit in (current, kept_too))
+    collect_garbage(dest)
+    assert [_checkout.has(str(dest), commit) for commit in commits] == [False, False, True, True, True]
+
+
+def test_keeping_is_idempotent_and_needs_no_commit(checkout: Checkout, dest: Path) -> None:
+    commit = checkout()["after"]
+    _checkout.keep(str(dest), [commit])
+    seen = {path: said for path, said in snapshot(dest).items() if "refs" in path}
+    _checkout.keep(str(dest), [commit, commit])
+    assert {path: said for path, said in snapshot(dest).items() if "refs" in path} == seen
+    _checkout.keep(str(dest), [])
+    assert git(dest, "for-each-ref", "refs/popcon/releases") == ""

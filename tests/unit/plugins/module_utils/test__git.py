@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -178,9 +179,18 @@ def test_time_limit_ends_git_and_what_it_started(tmp_path: Path, monkeypatch: py
         _git.Git(str(fake), str(tmp_path / "home"), URL, 1).remote("ls-remote", URL)
     children = (tmp_path / "children").read_text().split()
     assert len(children) == _git.ATTEMPTS
-    for child in children:
-        state = Path(f"/proc/{child}/stat")
-        assert not state.exists() or state.read_text().split()[2] == "Z"
+    # What was killed may take a moment to go.
+    end = time.monotonic() + 30
+    while any(is_alive(child) for child in children):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def is_alive(pid: str) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 @pytest.mark.parametrize(
@@ -196,3 +206,12 @@ def test_version(tmp_path: Path, version: str, fine: bool) -> None:
     else:
         with pytest.raises(DeployError, match=r"2\.20 is needed"):
             _git.check_version(git)
+
+
+def test_private_git_has_a_home_of_its_own_for_as_long_as_it_is_used(tmp_path: Path) -> None:
+    with pytest.raises(GitFailure), _git.private_git(URL, 5, str(tmp_path), username="me") as git:
+        assert git.url == URL
+        assert os.listdir(tmp_path) == [os.path.basename(git.home)]
+        assert os.stat(git.home).st_mode & 0o777 == 0o700
+        git.run("no-such-command")
+    assert os.listdir(tmp_path) == []

@@ -10,7 +10,6 @@ import base64
 import json
 import os
 import secrets
-import shutil
 import subprocess
 import sys
 import threading
@@ -23,7 +22,7 @@ import yaml
 from ansible_collections.popcon.deploy.plugins.module_utils import _aws, _git
 from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError
 from ansible_collections.popcon.deploy.plugins.modules import gitops_checkout
-from ansible_collections.popcon.deploy.tests.unit.plugins.git_remote import Remote, Server, content
+from ansible_collections.popcon.deploy.tests.unit.plugins.git_remote import Remote, Server, content, git
 
 PARAMETER = "/popcon-deploy/GIT_TOKEN"
 ROLE = Path(gitops_checkout.__file__).parents[2] / "roles" / "gitops_checkout"
@@ -42,10 +41,6 @@ class Module:
         self.endpoint = endpoint
         self.clients = 0
 
-    def get_bin_path(self, name: str) -> str | None:
-        """Where it is."""
-        return shutil.which(name)
-
     def client(self, service: str, **more: t.Any) -> t.Any:
         """A real client of the stand-in."""
         self.clients += 1
@@ -61,11 +56,15 @@ def token() -> str:
 
 
 @pytest.fixture
-def server(tmp_path: Path, token: str, monkeypatch: pytest.MonkeyPatch) -> t.Iterator[Server]:
-    root = tmp_path / "served"
-    remote = Remote(root)
-    remote.commit({"docker-compose.yml": "one"})
-    made = Server(root, token)
+def remote(tmp_path: Path) -> Remote:
+    made = Remote(tmp_path / "served")
+    made.commit({"docker-compose.yml": "one"})
+    return made
+
+
+@pytest.fixture
+def server(tmp_path: Path, remote: Remote, token: str, monkeypatch: pytest.MonkeyPatch) -> t.Iterator[Server]:
+    made = Server(tmp_path / "served", token)
     monkeypatch.setenv("GIT_SSL_CAINFO", str(made.certificate))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setattr(_git, "PAUSE_SECONDS", 0.0)
@@ -110,6 +109,21 @@ def test_check_then_the_same(module: Make, tmp_path: Path) -> None:
     assert planned["tree"] == f"{tmp_path}/scratch{tmp_path}/app"
     assert content(Path(planned["tree"])) == {"docker-compose.yml": "one"}
     assert gitops_checkout.run(module()) == {**planned, "tree": f"{tmp_path}/app"}
+
+
+def test_staged_then_in_place(module: Make, remote: Remote, tmp_path: Path) -> None:
+    app = tmp_path / "app"
+    before = gitops_checkout.run(module(stage=True))["after"]
+    assert content(app) == {"docker-compose.yml": "one"}
+    remote.commit({"docker-compose.yml": "two"})
+    staged = gitops_checkout.run(module(stage=True))
+    assert (staged["before"], staged["changed"]) == (before, True)
+    assert (content(app), content(Path(staged["tree"]))) == (
+        {"docker-compose.yml": "one"},
+        {"docker-compose.yml": "two"},
+    )
+    assert gitops_checkout.run(module()) == {**staged, "tree": str(app)}
+    assert content(app) == {"docker-compose.yml": "two"}
 
 
 def test_deployed_commit_needs_neither_aws_nor_network(module: Make, server: Server) -> None:
@@ -191,7 +205,7 @@ def test_redirect_elsewhere_gets_no_token(module: Make, server: Server, token: s
 
 
 def test_git_is_missing(module: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Module, "get_bin_path", lambda _self, _name: None)
+    monkeypatch.setenv("PATH", "/nonexistent")
     with pytest.raises(DeployError, match="git is missing on this host: install it"):
         gitops_checkout.run(module())
 
@@ -283,6 +297,45 @@ def test_token_is_nowhere(server: Server, tmp_path: Path, token: str, wrong: boo
     for secret in (tail, basic):
         assert secret not in watch.found["cmdline"] | watch.found["environ"]
         assert secret not in everywhere
+
+
+def test_examples(server: Server, remote: Remote, tmp_path: Path) -> None:
+    """As they are in the documentation, in their order, but for the repositories and the folder."""
+    git(remote.work, "tag", "v1.4.0")
+    git(remote.work, "push", "-q", "--tags")
+    tasks = yaml.safe_load(gitops_checkout.EXAMPLES)
+    for task in tasks:
+        options = task["popcon.deploy.gitops_checkout"]
+        private = "token_parameter" in options
+        options.update(
+            repository=server.url if private else remote.url,
+            dest=str(tmp_path / "app"),
+            scratch_dir=str(tmp_path / "scratch"),
+        )
+    play = {"hosts": "localhost", "gather_facts": False, "tasks": tasks}
+    (tmp_path / "play.yml").write_text(yaml.safe_dump([play]))
+    environment = {
+        "PATH": os.environ["PATH"], "HOME": str(tmp_path), "GIT_SSL_CAINFO": str(server.certificate),
+        "NO_PROXY": "127.0.0.1", "AWS_ENDPOINT_URL": server.aws, "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
+        "AWS_SECRET_ACCESS_KEY": "none-at-all", "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS), "LC_ALL": "C.UTF-8",
+        "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
+    }  # fmt: skip
+    results = []
+    for files in ({"docker-compose.yml": "two"}, {"docker-compose.yml": "three"}):
+        remote.commit(files)
+        done = subprocess.run(
+            [sys.executable, "-m", "ansible.cli.playbook", "-i", "localhost,", "-c", "local",
+             "-e", f"ansible_python_interpreter={sys.executable}", "play.yml"],
+            cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout.decode()
+        results = [task["hosts"]["localhost"] for task in json.loads(done.stdout)["plays"][0]["tasks"]]
+    newest, former, tagged, staged = results
+    assert [result["changed"] for result in results] == [True, True, False, True]
+    assert former["after"] == newest["before"] == tagged["after"]
+    assert staged["after"] == newest["after"]
+    assert content(Path(staged["tree"])) == {"docker-compose.yml": "three"}
+    assert content(tmp_path / "app") == {"docker-compose.yml": "one"}
 
 
 def test_documentation_matches_the_arguments() -> None:
