@@ -28,6 +28,8 @@ Json = dict[str, t.Any]
 _PASSED_VARIABLES = ("PATH", "HOME", "DOCKER_CONFIG", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 _PASSED_VARIABLES += tuple(name.lower() for name in _PASSED_VARIABLES if name.endswith("PROXY"))
 
+_UP = ("up", "--detach", "--no-build", "--pull", "never")
+
 MOUNTS_LABEL = "popcon.deploy.mounts"
 
 _ACTION = re.compile(
@@ -44,6 +46,13 @@ class ComposeError(Exception):
         super().__init__(command)
         self.command = command
         self.output = output
+
+    def engine_was_lost(self) -> bool:
+        """Whether the engine went away meanwhile, as when it is restarted, rather than refused."""
+        return (
+            re.search(r"Cannot connect to the Docker daemon|error during connect|EOF|connection re", self.output)
+            is not None
+        )
 
 
 class Compose:
@@ -99,19 +108,37 @@ class Compose:
         :param wait_seconds: how long it may take, waiting for dependencies to become healthy included.
         :param force: recreate the service even if nothing differs.
         """
-        options = [
-            "--detach",
-            "--no-build",
-            "--pull",
-            "never",
-            *(["--force-recreate"] if force else []),
-        ]
+        options = ["--force-recreate"] if force else []
         which = [service] if service else ["--remove-orphans"]
-        self._run(["up", *options, *which], override, timeout=wait_seconds)
+        self._run([*_UP, *options, *which], override, timeout=wait_seconds)
+
+    def up_command(self, override_file: str) -> list[str]:
+        """The command that `up` of all services runs, with the override in a file."""
+        return [*self._base, *self._files, "--file", override_file, *_UP, "--remove-orphans"]
+
+    def start_missing(self, override: Json, services: t.Sequence[str], wait_seconds: int) -> None:
+        """Create and start those of the services that don't run, wait for them, and leave the others as they are."""
+        self._run([*_UP, "--no-recreate", "--wait", *services], override, timeout=wait_seconds)
+
+    def run_job(self, override: Json, job: str, service: str, command: t.Sequence[str], wait_seconds: int) -> None:
+        """Run a command in a container of its own, made as the service's would be, and remove the container.
+
+        :param job: name of the container.
+        :raises ComposeError: it exits with another status than 0, or not in time; `output` is the end of what it wrote.
+        """
+        try:
+            self._run(
+                ["run", "--rm", "--no-deps", "--no-TTY", "--name", job, service, *command],
+                override,
+                timeout=wait_seconds,
+            )
+        finally:
+            # What was cut short may still run.
+            subprocess.run(["docker", "rm", "--force", job], capture_output=True, check=False)
 
     def planned(self, override: Json, placeholders: t.Mapping[str, str]) -> dict[str, str]:
         """What `up` would do to the containers of all services now, by container name; see `parse_actions`."""
-        arguments = ["--dry-run", "up", "--detach", "--no-build", "--pull", "never"]
+        arguments = ["--dry-run", *_UP]
         return parse_actions(self._run(arguments, override, extra_env=placeholders).stderr)
 
     def hashes(self, override: Json, placeholders: t.Mapping[str, str]) -> dict[str, str]:
@@ -130,24 +157,29 @@ class Compose:
         command = [*self._base, *self._files, *(["--file", "-"] if override else []), *arguments]
         env = {name: os.environ[name] for name in _PASSED_VARIABLES if name in os.environ}
         try:
-            done = subprocess.run(
+            process = subprocess.Popen(
                 command,
-                input=json.dumps(override) if override else "",
                 env={**env, **(extra_env or {})},
-                capture_output=True,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
                 text=True,
-                timeout=timeout,
-                check=False,
+                errors="replace",
             )
         except FileNotFoundError:
             raise DeployError(
                 "The docker command is not installed on this host: run the role popcon.deploy.docker first."
             ) from None
-        except subprocess.TimeoutExpired as exc:
-            raise ComposeError(arguments[0], f"it did not end within {exc.timeout:.0f} s") from None
-        if done.returncode != 0:
-            raise ComposeError(arguments[0], done.stderr)
-        return done
+        with process:
+            try:
+                out, err = process.communicate(json.dumps(override) if override else "", timeout)
+            except subprocess.TimeoutExpired:
+                # Terminated, not killed: docker ends its plugin then, which would go on otherwise.
+                process.terminate()
+                raise ComposeError(arguments[0], f"it did not end within {timeout:.0f} s") from None
+        if process.returncode != 0:
+            raise ComposeError(arguments[0], f"{out}\n{err}" if arguments[0] == "run" else err)
+        return subprocess.CompletedProcess(command, process.returncode, out, err)
 
 
 def parse_actions(output: str) -> dict[str, str]:

@@ -7,8 +7,8 @@
 
 """The local Docker Engine, asked over its socket: what runs, what is stored, what a registry holds.
 
-The few read-only calls a release needs, with the standard library alone, so that a host needs no Docker SDK. Everything that
-changes containers goes through `docker compose`.
+The few calls a release needs, with the standard library alone, so that a host needs no Docker SDK. Everything that changes
+containers goes through `docker compose`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+import time
 import typing as t
 from urllib.parse import quote, urlencode
 
@@ -28,11 +29,13 @@ TIMEOUT_SECONDS = 90.0
 Json = dict[str, t.Any]
 
 
-class EngineError(Exception):
+class EngineError(DeployError):
     """An answer of the engine other than success: its HTTP status and its own message, which may quote a registry's."""
 
     def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
+        super().__init__(
+            f"The Docker Engine answered a request with status {status}: see journalctl -u docker on the host."
+        )
         self.status = status
         self.message = message
 
@@ -71,6 +74,44 @@ class Engine:
                     raise
         return sorted(found, key=lambda container: container["Name"])
 
+    def image_size(self, image: str) -> int | None:
+        """The bytes a stored image takes, by its id or reference, or None if there is none."""
+        try:
+            return t.cast(int, self._get(f"/images/{quote(image, safe='/:@')}/json")["Size"])
+        except EngineError as exc:
+            if exc.status == 404:
+                return None
+            raise
+
+    def data_folder(self) -> str:
+        """The folder that the engine keeps images and containers in."""
+        return t.cast(str, self._get("/info")["DockerRootDir"])
+
+    def remove_image(self, reference: str) -> bool:
+        """Take a reference off its image, and the image away with its last one; False if it isn't there or in use."""
+        try:
+            self._request(f"/images/{quote(reference, safe='/:@')}", {}, "DELETE")
+        except EngineError as exc:
+            if exc.status in (404, 409):
+                return False
+            raise
+        return True
+
+    def wait_until_back(self, seconds: float) -> None:
+        """Return once the engine answers, for it may be restarting.
+
+        :raises DeployError: it does not within this time.
+        """
+        end = time.monotonic() + seconds
+        while True:
+            try:
+                self._request("/_ping", {})
+                return
+            except (DeployError, EngineError):
+                if time.monotonic() > end:
+                    raise
+            time.sleep(1)
+
     def image_id(self, reference: str) -> str | None:
         """The id of a stored image, or None if the engine has none by that reference."""
         try:
@@ -98,10 +139,10 @@ class Engine:
     def _get(self, path: str, headers: dict[str, str] | None = None) -> t.Any:
         return json.loads(self._request(path, headers or {}))
 
-    def _request(self, path: str, headers: dict[str, str]) -> bytes:
+    def _request(self, path: str, headers: dict[str, str], method: str = "GET") -> bytes:
         connection = _UnixConnection(self._path)
         try:
-            connection.request("GET", path, headers=headers)
+            connection.request(method, path, headers=headers)
             response = connection.getresponse()
             body = response.read()
         except (OSError, http.client.HTTPException) as exc:

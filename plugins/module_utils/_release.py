@@ -12,18 +12,25 @@ Nothing that runs is touched before every image is known by digest and stored on
 
 from __future__ import annotations
 
-import re
+import json
+import os
+import shutil
 import time
 import typing as t
-from concurrent.futures import ThreadPoolExecutor
 
-from ansible_collections.popcon.deploy.plugins.module_utils import _compose, _readiness
-from ansible_collections.popcon.deploy.plugins.module_utils._engine import Engine, EngineError
+from ansible_collections.popcon.deploy.plugins.module_utils import _compose, _policy, _readiness
+from ansible_collections.popcon.deploy.plugins.module_utils._engine import Engine
 from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError
+from ansible_collections.popcon.deploy.plugins.module_utils._image import pinned, shortened, without_tag
+from ansible_collections.popcon.deploy.plugins.module_utils._secret_file import write_secret_file
 
 Json = dict[str, t.Any]
 
 SAMPLE_SECONDS = 1.0
+# How long the engine may be away, as when it is restarted.
+ENGINE_BACK_SECONDS = 120.0
+# What an image of which no earlier one is known is taken to need.
+UNKNOWN_IMAGE_BYTES = 1024**3
 _RESTARTS_WITH = "restarts with"
 UNTOUCHED = "What ran before keeps running: nothing was changed."
 
@@ -65,13 +72,22 @@ class Plan(t.NamedTuple):
         return lines + [f"remove container {name}" for name in self.remove]
 
 
+class Job(t.NamedTuple):
+    """A command to run once, in a container made as the service's would be; `seconds` is how long it may take."""
+
+    service: str
+    command: list[str]
+    seconds: int
+
+
 class Release:
-    """One release of one project, step by step: `plan`, `pull`, `apply`, `wait_until_ready`.
+    """One release of one project, step by step: `plan`, `pull`, `run_job`, `apply`, `wait_until_ready`.
 
     :param auths: ways to get the `X-Registry-Auth` header for a registry's name, or None; the next is tried where the
         registry refuses what the one before gave.
     :param scrub: takes the secrets out of a text.
     :param log_lines: how many of its last lines are shown of a container that fails.
+    :param images: image references by digest, by service name, where they are known and the registry need not be asked.
     :raises DeployError: from every step, in words for the operator.
     """
 
@@ -83,6 +99,7 @@ class Release:
         auths: t.Sequence[t.Callable[[str], str | None]],
         scrub: t.Callable[[str], str],
         log_lines: int,
+        images: t.Mapping[str, str] | None = None,
     ) -> None:
         self._wanted = wanted
         self._compose = compose
@@ -93,7 +110,8 @@ class Release:
         # Any text serves where only the shape of the plan is asked for.
         self._placeholders = dict.fromkeys(wanted.unwritten_keys, "0")
         self._model = self._in_words(lambda: compose.model(self._placeholders))
-        self.images = self._pinned_images()
+        self.references = self._references()
+        self.images = dict(images) if images is not None else self._pinned_images()
         self._override = _compose.override_for(self._model, self.images, wanted.project_dir, wanted.tree)
 
     def containers(self) -> list[Json]:
@@ -111,7 +129,7 @@ class Release:
         for container in containers:
             name, old = _service(container), _image_of(container)
             if name in here and old != self.images.get(name, old):
-                reasons[name] = [f"image {old} -> {self.images[name]}"]
+                reasons[name] = [f"image {shortened(old)} -> {shortened(self.images[name])}"]
         for name in here:
             # Before the settings are written, that they are used is all that can be known.
             if name in using and (name in diverged or self._wanted.foretold):
@@ -129,12 +147,65 @@ class Release:
             remove=[c["Name"].lstrip("/") for c in containers if _service(c) not in services],
         )
 
-    def pull(self) -> list[str]:
-        """Bring every image that is missing to the host; returns the services whose images were pulled."""
-        missing = [name for name, image in self.images.items() if self._engine.image_id(image) is None]
-        if missing:
-            self._in_words(lambda: self._compose.pull(self._override, missing), UNTOUCHED)
-        return missing
+    def missing_images(self) -> list[str]:
+        """The services whose images are not on the host."""
+        return [name for name, image in self.images.items() if self._engine.image_id(image) is None]
+
+    def pull(self, services: t.Sequence[str]) -> None:
+        """Bring the images of these services to the host, if there is room for them.
+
+        What an image will take is not known before it is there: its predecessor's size stands for it.
+        """
+        if not services:
+            return
+        running = {_service(container): container["Image"] for container in self.containers()}
+        sizes = (self._engine.image_size(running[name]) if name in running else None for name in services)
+        needed = sum(UNKNOWN_IMAGE_BYTES if size is None else size for size in sizes)
+        folder = self._engine.data_folder()
+        free = shutil.disk_usage(folder).free if os.path.isdir(folder) else needed
+        if free < needed:
+            raise DeployError(
+                f"{folder} has {_gigabytes(free)} free, and the images of {', '.join(services)} may take"
+                f" {_gigabytes(needed)}: make room there, for example with docker image prune. {UNTOUCHED}"
+            )
+        self._in_words(lambda: self._compose.pull(self._override, services), UNTOUCHED)
+
+    def run_job(self, job: Job, name: str) -> None:
+        """Run a job to its end, in a container of this name; what its service depends on is started if it doesn't run."""
+        running = {_service(container) for container in self.containers() if container["State"].get("Running")}
+        needed = sorted(_compose.dependencies(self._model, job.service) - running)
+        if needed:
+            self._in_words(lambda: self._compose.start_missing(self._override, needed, job.seconds))
+        try:
+            self._compose.run_job(self._override, name, job.service, job.command, job.seconds)
+        except _compose.ComposeError as exc:
+            lines = self._scrub(exc.output).strip().splitlines()[-self._log_lines :]
+            raise DeployError(
+                f"The job {' '.join(job.command)} of service {job.service} failed.\nIts last lines:\n"
+                + ("\n".join(lines) or "(none)")
+            ) from None
+
+    def refuse_unknown(self, services: t.Iterable[str], where: str) -> None:
+        """Refuse services that the compose files don't have; `where` says which option names them."""
+        unknown = sorted(set(services) - set(self._model["services"]))
+        if unknown:
+            raise DeployError(f"{where} names {', '.join(unknown)}, which the compose files don't have. {UNTOUCHED}")
+
+    def config_hashes(self) -> dict[str, str]:
+        """Compose's hash of every service's settings, by service."""
+        return self._in_words(lambda: self._compose.hashes(self._override, self._placeholders))
+
+    def warnings(self) -> list[str]:
+        """What a compose file should not have, or lacks, as sentences."""
+        return _policy.warnings(self._model)
+
+    def up_command(self, override_file: str) -> list[str]:
+        """A command that makes the containers what this release asks for, also when this process is gone.
+
+        :param override_file: is written for it; there is no value in it.
+        """
+        write_secret_file(override_file, json.dumps(self._override).encode())
+        return self._compose.up_command(override_file)
 
     def apply(self, plan: Plan, wait_seconds: int) -> None:
         """Make the containers what the files ask for.
@@ -148,18 +219,34 @@ class Release:
                 self._compose.up(self._override, wait_seconds, name, force=force)
             self._compose.up(self._override, wait_seconds)
         except _compose.ComposeError as exc:
+            if not exc.engine_was_lost():
+                raise self._failed_container() or self._said(exc) from None
+            self._engine.wait_until_back(ENGINE_BACK_SECONDS)
+            self._up_again(wait_seconds)
+
+    def _up_again(self, wait_seconds: int) -> None:
+        # Everything by compose's own word: part of the plan is done, and what was in the making may be in any state.
+        try:
+            self._compose.up(self._override, wait_seconds)
+        except _compose.ComposeError as exc:
             raise self._failed_container() or self._said(exc) from None
 
-    def wait_until_ready(self, wait_seconds: int, since: t.Sequence[Json]) -> None:
-        """Return when every service is ready, and fail as soon as one can't be any more or the time is over.
+    def wait_until_ready(
+        self, limit: t.Callable[[str], int], since: t.Sequence[Json], say: t.Callable[[str], None] = lambda _text: None
+    ) -> None:
+        """Return when every service is ready, and fail as soon as one can't be any more or its time is over.
 
+        :param limit: the seconds that a service may take.
         :param since: the containers before `apply`: one that is still there unchanged has shown that it lasts.
+        :param say: is told whenever what is waited for changes.
         """
         lasting = {container["Id"] for container in since if container["State"].get("Running")}
         samples: dict[str, list[Json]] = {}
-        end = time.monotonic() + wait_seconds
+        begin = time.monotonic()
+        said = ""
         while True:
             waiting = {}
+            self._engine.wait_until_back(ENGINE_BACK_SECONDS)
             for container in self.containers():
                 history = samples.setdefault(container["Id"], [])
                 history.append(container)
@@ -171,22 +258,27 @@ class Release:
                     waiting[container["Id"]] = (container, verdict.reason)
             if not waiting:
                 return
-            if time.monotonic() > end:
-                container, reason = next(iter(waiting.values()))
-                raise self._not_ready(container, f"was not ready within {wait_seconds} s: {reason}")
+            for container, reason in waiting.values():
+                seconds = limit(_service(container))
+                if time.monotonic() > begin + seconds:
+                    raise self._not_ready(container, f"was not ready within {seconds} s: {reason}")
+            telling = ", ".join(f"{_service(container)} {reason}" for container, reason in waiting.values())
+            if telling != said:
+                say(f"waiting for {telling}")
+                said = telling
             time.sleep(SAMPLE_SECONDS)
 
     def services(self) -> list[dict[str, t.Any]]:
         """What runs, a row a container: service, container, id, image, digest, state, ports. Sorted as compose lists services."""
         order = list(self._model["services"])
-        rows = [_row(container) for container in self.containers()]
+        rows = [row(container) for container in self.containers()]
         return sorted(
             rows,
-            key=lambda row: (order.index(row["service"]) if row["service"] in order else len(order), row["container"]),
+            key=lambda r: (order.index(r["service"]) if r["service"] in order else len(order), r["container"]),
         )
 
-    def _pinned_images(self) -> dict[str, str]:
-        """Image references by digest, by service name; the registry is asked once a reference, for several at a time."""
+    def _references(self) -> dict[str, str]:
+        """Image references as the files have them, by service name."""
         services = self._model["services"]
         for name, service in services.items():
             if not service.get("image"):
@@ -195,11 +287,14 @@ class Release:
                 )
         # Named by a setting that isn't written yet: what can't be known is left out.
         unknown = self._services_using(self._wanted.unwritten_keys, ("image",))
-        known = {name: service["image"] for name, service in services.items() if name not in unknown}
-        references = sorted(set(known.values()))
-        with ThreadPoolExecutor(max_workers=8) as pool:
-            pinned = dict(zip(references, pool.map(self._pinned, references)))
-        return {name: pinned[reference] for name, reference in known.items()}
+        return {name: service["image"] for name, service in services.items() if name not in unknown}
+
+    def _pinned_images(self) -> dict[str, str]:
+        """Image references by digest, by service name."""
+        found, problems = pinned(self._engine, set(self.references.values()), self._auths)
+        for problem in problems.values():
+            raise DeployError(f"{problem} {UNTOUCHED}")
+        return {name: found[reference] for name, reference in self.references.items()}
 
     def _composes_word(self, containers: list[Json]) -> tuple[set[str], list[str]]:
         """The services whose definition differs from their container's, and those that are only stopped, as compose sees it.
@@ -229,21 +324,6 @@ class Release:
             return {}
         return _compose.services_using(self._compose.raw_model(), keys, self._wanted.env_file, fields)
 
-    def _pinned(self, reference: str) -> str:
-        if "@sha256:" in reference:
-            return reference
-        registry = registry_of(reference)
-        for auth in self._auths:
-            try:
-                digest = self._engine.registry_digest(reference, auth(registry))
-            except EngineError as exc:
-                problem, refused = image_problem(reference, registry, exc)
-                if not refused:
-                    break
-            else:
-                return f"{without_tag(reference)}@{digest}"
-        raise DeployError(f"{problem} {UNTOUCHED}")
-
     def _in_words(self, step: t.Callable[[], t.Any], outcome: str = "") -> t.Any:
         try:
             return step()
@@ -266,45 +346,12 @@ class Release:
         logs = self._scrub(self._engine.logs(container["Id"], self._log_lines)).strip()
         name = container["Name"].lstrip("/")
         return DeployError(
-            f"Service {_service(container)} (container {name}) {reason}. Its last lines:\n{logs or '(none)'}"
+            f"Service {_service(container)} (container {name}) {reason}.\nIts last lines:\n{logs or '(none)'}"
         )
 
 
-def registry_of(reference: str) -> str:
-    """The registry's name in an image reference; `docker.io` where none is named.
-
-    Source: distribution/reference, "normalize": the first part is a registry if it holds `.` or `:` or is `localhost`.
-    """
-    first, slash, _rest = reference.partition("/")
-    return first if slash and (re.search(r"[.:]", first) or first == "localhost") else "docker.io"
-
-
-def without_tag(reference: str) -> str:
-    """An image reference without its tag; a port of the registry is none."""
-    folder, slash, name = reference.rpartition("/")
-    return f"{folder}{slash}{name.partition(':')[0]}"
-
-
-def image_problem(reference: str, registry: str, error: EngineError) -> tuple[str, bool]:
-    """What an operator is told when a registry gave no digest, and whether it refused the login.
-
-    The registry's own words are not passed on.
-    """
-    text = error.message.lower()
-    if error.status == 404 or "manifest unknown" in text or "not found" in text:
-        return (
-            f"The image {reference} does not exist: push it, or correct its name or tag in the compose file or settings.",
-            False,
-        )
-    if error.status in (401, 403) or any(word in text for word in ("unauthorized", "denied", "no basic auth")):
-        return (
-            f"{registry} refused access to {reference}: log the host in (ecr_login), and let its role pull this repository.",
-            True,
-        )
-    return (
-        f"{registry} could not be asked for {reference} (the engine answered {error.status}): see that the host reaches it.",
-        False,
-    )
+def _gigabytes(size: int) -> str:
+    return f"{size / 1024**3:.1f} GiB"
 
 
 def _service(container: Json) -> str:
@@ -315,7 +362,8 @@ def _image_of(container: Json) -> str:
     return t.cast(str, container["Config"]["Image"])
 
 
-def _row(container: Json) -> dict[str, t.Any]:
+def row(container: Json) -> dict[str, t.Any]:
+    """A container as a row for people: service, container, id, image, digest, state, ports."""
     state = container["State"]
     ports = container["NetworkSettings"].get("Ports") or {}
     published = {binding["HostPort"] for bindings in ports.values() for binding in bindings or []}

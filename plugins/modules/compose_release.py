@@ -7,24 +7,33 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: compose_release
-short_description: Bring a compose project to what its files, its settings and the registry now say
+short_description: Bring a compose project to what its files, its settings and the registry now say, or leave it as it was
 version_added: 0.1.0
 author:
   - popcon.deploy contributors (@popcon)
 description:
   - Asks the registry which image each tag means now, pulls what is missing, and lets C(docker compose up) create, recreate
-    and remove just what differs. Then waits until every service is ready.
-  - Nothing that runs is touched before all images are on the host. A release that needs nothing changes nothing.
+    and remove just what differs. Then waits until every service is ready, and records the release.
+  - Nothing that runs is touched before all images are on the host and the jobs of O(jobs_before) are done. If something fails
+    after that, the last good release is put back, files, settings and images together, and the task fails.
   - A service is ready when it is healthy; one without a healthcheck when it was seen running three times without a restart
-    in between; a one-shot when it exited with 0.
-  - Besides what Compose compares, a changed file that is mounted from O(project_dir) into a service recreates that service.
+    in between; a one-shot when it exited with 0. After that the O(http_checks) must succeed.
+  - A release that needs nothing changes nothing. Besides what Compose compares, a changed file that is mounted from
+    O(project_dir) into a service recreates that service.
+  - The work is done on the host by processes of its own, under a lock. It goes on to its end when the connection or the controller
+    is lost, and the next run tells how it ended.
 notes:
   - Runs on the host, as a user who may use the Docker Engine.
+  - To put a release back, the files must be a clone that P(popcon.deploy.gitops_checkout#module) made.
 requirements:
   - Docker Engine
   - docker compose >= 2.20
+seealso:
+  - module: popcon.deploy.compose_rollback
+  - module: popcon.deploy.compose_release_info
 extends_documentation_fragment:
   - popcon.deploy.attributes
+  - popcon.deploy.release
 attributes:
   check_mode:
     support: full
@@ -40,19 +49,9 @@ attributes:
     support: full
     platforms: linux
 options:
-  project:
-    description:
-      - Name of the compose project.
-    type: str
-    required: true
-  project_dir:
-    description:
-      - Folder of the compose files, from which relative paths in them start.
-    type: path
-    required: true
   tree:
     description:
-      - Folder that holds the wanted content of O(project_dir), where that isn't there yet, as in check mode.
+      - Folder that holds the wanted content of O(project_dir), where that isn't there yet, as in check mode or when it is staged.
         RV(popcon.deploy.gitops_checkout#module:tree) is such a folder.
       - By default O(project_dir).
     type: path
@@ -62,28 +61,81 @@ options:
     type: list
     elements: str
     default: [docker-compose.yml]
-  env_file:
+  commit:
     description:
-      - The file that C(${NAME}) in the compose files is filled from.
-      - By default C(.env) in O(project_dir).
-    type: path
+      - The commit of the files, in full. If O(tree) is staged, O(project_dir) is brought to it when the time has come.
+      - By default the one that is checked out in O(project_dir).
+    type: str
+  repository:
+    description:
+      - Where the files are from, for the record.
+    type: str
+  ref:
+    description:
+      - Which branch or tag they were asked for by, for the record.
+    type: str
+  parameters:
+    description:
+      - Where each setting came from, for the record, as in RV(popcon.deploy.ssm_env_render#module:rendered).
+    type: list
+    elements: dict
+    default: []
   changed_keys:
     description:
-      - Names of settings that were added, removed or changed since the last release, or in check mode will be. They are named as
-        the reason where a service is recreated for them.
+      - Names of settings that a real run would have added, removed or changed in O(env_file) by now, for check mode. Other
+        differences to the last release are seen without it.
     type: list
     elements: str
     default: []
-  wait_seconds:
+  inputs:
     description:
-      - How long a service may take to become ready.
-    type: int
-    default: 300
-  log_lines:
+      - A digest over whatever else decides what is deployed, for the record. If it differs, there is a new release.
+    type: str
+    default: ""
+  http_checks:
     description:
-      - How many of its last log lines are shown of a service that doesn't become ready. Values of settings are taken out.
-    type: int
-    default: 20
+      - Addresses to ask, from the host, once all services are ready.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      url:
+        description: The address. Redirects are not followed.
+        type: str
+        required: true
+      status:
+        description: The HTTP status that the answer must have.
+        type: int
+        default: 200
+  jobs_before:
+    description:
+      - Commands to run one after the other when all images are there and before anything that runs is touched, such as a migration
+        of the database. Each runs in a new container of its service, with the wanted image, files and settings.
+      - If one fails, the release is not begun.
+    type: list
+    elements: dict
+    default: []
+    suboptions: &job
+      service:
+        description: The service whose image, settings, networks and volumes the container gets.
+        type: str
+        required: true
+      command:
+        description: The command, in the place of the image's. It is shown, so there must be no secret in it.
+        type: list
+        elements: str
+        required: true
+      seconds:
+        description: How long it may take.
+        type: int
+        default: 600
+  jobs_after:
+    description:
+      - The same for when the release is ready. If one fails, the task fails, but the release stays.
+    type: list
+    elements: dict
+    default: []
+    suboptions: *job
 """
 
 EXAMPLES = r"""
@@ -92,14 +144,20 @@ EXAMPLES = r"""
     project: popcon
     project_dir: /opt/popcon/app
 
-- name: Release from two compose files, with five minutes for a slow start
+- name: Release from two compose files after a migration, with ten minutes for a slow back end
   popcon.deploy.compose_release:
     project: popcon
     project_dir: /opt/popcon/app
     files:
       - docker-compose.yml
       - docker-compose.prod.yml
-    wait_seconds: 300
+    jobs_before:
+      - service: backend
+        command: [java, -jar, app.jar, migrate]
+    service_wait_seconds:
+      backend: 600
+    http_checks:
+      - url: http://127.0.0.1:3000/health
 """
 
 RETURN = r"""
@@ -109,12 +167,34 @@ plan:
   type: list
   elements: str
   sample: ["recreate frontend: image example.com/web@sha256:1f… -> example.com/web@sha256:9c…"]
+differences:
+  description: What else is not as in the last good release.
+  returned: success
+  type: list
+  elements: str
+  sample: ["commit 0f1e2d3 -> 8c0de9a", "parameter /popcon/JAVA_OPTS: version 3 -> 4"]
+release:
+  description: Number of the release that runs, or of the one that failed; null in check mode before the first.
+  returned: always
+  type: int
+  sample: 12
+rolled_back_to:
+  description: Number of the release that runs again.
+  returned: when the release failed and the one before was put back
+  type: int
+  sample: 11
 pulled:
   description: Services whose images were not on the host. Empty in check mode.
   returned: success
   type: list
   elements: str
   sample: [frontend]
+pruned:
+  description: Images of old releases that were removed.
+  returned: success
+  type: list
+  elements: str
+  sample: []
 services:
   description: What runs now.
   returned: success
@@ -152,81 +232,73 @@ services:
       sample: ["3000"]
 """
 
-import os
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.popcon.deploy.plugins.module_utils import _registry_auth
-from ansible_collections.popcon.deploy.plugins.module_utils._compose import Compose
-from ansible_collections.popcon.deploy.plugins.module_utils._contract import parse_contract
-from ansible_collections.popcon.deploy.plugins.module_utils._engine import Engine
-from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError, attempt
-from ansible_collections.popcon.deploy.plugins.module_utils._release import Release, Wanted
-from ansible_collections.popcon.deploy.plugins.module_utils._scrub import scrubber
-from ansible_collections.popcon.deploy.plugins.module_utils._secret_file import read_regular_file
+from ansible_collections.popcon.deploy.plugins.module_utils import _checkout
+from ansible_collections.popcon.deploy.plugins.module_utils._http_check import HttpCheck
+from ansible_collections.popcon.deploy.plugins.module_utils._release import Job
+from ansible_collections.popcon.deploy.plugins.module_utils._release_module import SHARED_ARGUMENTS, carry_out
+from ansible_collections.popcon.deploy.plugins.module_utils._rollout import Project, Rollout, Target
+
+JOB: dict[str, t.Any] = {
+    "service": {"type": "str", "required": True},
+    "command": {"type": "list", "elements": "str", "required": True},
+    "seconds": {"type": "int", "default": 600},
+}
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
-    "project": {"type": "str", "required": True},
-    "project_dir": {"type": "path", "required": True},
+    **SHARED_ARGUMENTS,
     "tree": {"type": "path"},
     "files": {"type": "list", "elements": "str", "default": ["docker-compose.yml"]},
-    "env_file": {"type": "path"},
+    "commit": {"type": "str"},
+    "repository": {"type": "str"},
+    "ref": {"type": "str"},
+    "parameters": {"type": "list", "elements": "dict", "default": []},
     # Names only, whatever "key" makes one think.
     "changed_keys": {"type": "list", "elements": "str", "default": [], "no_log": False},
-    "wait_seconds": {"type": "int", "default": 300},
-    "log_lines": {"type": "int", "default": 20},
+    "inputs": {"type": "str", "default": ""},
+    "http_checks": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {"url": {"type": "str", "required": True}, "status": {"type": "int", "default": 200}},
+    },
+    "jobs_before": {"type": "list", "elements": "dict", "default": [], "options": JOB},
+    "jobs_after": {"type": "list", "elements": "dict", "default": [], "options": JOB},
 }
 
 
-def run(params: dict[str, t.Any], check_mode: bool) -> dict[str, t.Any]:
-    """Release, or in check mode only plan to, and return the module's result."""
-    release = prepared(params, check_mode)
-    pulled = [] if check_mode else release.pull()
-    before = release.containers()
-    plan = release.plan()
-    if not check_mode:
-        if not plan.is_empty():
-            release.apply(plan, params["wait_seconds"])
-        release.wait_until_ready(params["wait_seconds"], since=before)
-    lines = plan.lines()
-    return {
-        "changed": bool(lines),
-        "plan": lines,
-        "diff": {"prepared": "".join(f"{line}\n" for line in lines)},
-        "pulled": pulled,
-        "services": release.services(),
-    }
-
-
-def prepared(params: dict[str, t.Any], check_mode: bool) -> Release:
-    """The release that the options describe, with its images resolved; nothing is changed yet."""
-    project_dir = params["project_dir"].rstrip("/")
-    tree = (params["tree"] or project_dir).rstrip("/")
-    files = [os.path.join(tree, name) for name in params["files"]]
-    for path in files:
-        if not os.path.isfile(path):
-            raise DeployError(
-                f"There is no compose file {path}: correct files, or the repository or ref that was checked out."
-            )
-    env_file = params["env_file"] or f"{project_dir}/.env"
-    content = read_regular_file(env_file)
-    settings = parse_contract(content or b"", env_file)
-    unwritten = [key for key in params["changed_keys"] if key not in settings] if check_mode else []
-    wanted = Wanted(params["project"], project_dir, tree, env_file, params["changed_keys"], unwritten, check_mode)
-    # Compose wants a file, and in check mode the first one isn't written yet.
-    compose = Compose(wanted.project, project_dir, files, os.devnull if content is None else env_file)
-    # In check mode nobody logged in, so what a real run would store is only held for the question.
-    auths = [_registry_auth.stored, *([_registry_auth.minted] if check_mode else [])]
-    return Release(wanted, compose, Engine(), auths, scrubber(settings.values()), params["log_lines"])
+def wanted(params: dict[str, t.Any], project: Project) -> Target:
+    """The target that the options describe."""
+    return Target(
+        action="deploy",
+        tree=(params["tree"] or project.folder).rstrip("/"),
+        files=params["files"],
+        env=project.env_file,
+        commit=params["commit"] or _checkout.head(project.folder),
+        repository=params["repository"],
+        ref=params["ref"],
+        changed_keys=params["changed_keys"],
+        parameters=params["parameters"],
+        http_checks=[HttpCheck(**check) for check in params["http_checks"]],
+        jobs_before=[Job(**job) for job in params["jobs_before"]],
+        jobs_after=[Job(**job) for job in params["jobs_after"]],
+        inputs=params["inputs"],
+    )
 
 
 def main() -> None:
     """Entry point."""
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    result, problem = attempt(run, module.params, module.check_mode)
-    if problem:
-        module.fail_json(msg=problem)
-    module.exit_json(**result)
+
+    def foretell(rollout: Rollout, project: Project) -> dict[str, t.Any]:
+        return rollout.foretell(wanted(module.params, project))
+
+    def run(rollout: Rollout, project: Project) -> dict[str, t.Any]:
+        return rollout.run(wanted(module.params, project))
+
+    carry_out(module, foretell, run)
 
 
 if __name__ == "__main__":

@@ -16,44 +16,12 @@ DIGEST = "sha256:" + "1" * 64
 OTHER = "sha256:" + "2" * 64
 
 
-@pytest.mark.parametrize(
-    ("reference", "registry", "bare"),
-    [
-        ("mysql:9", "docker.io", "mysql"),
-        ("library/mysql", "docker.io", "library/mysql"),
-        ("localhost/app:1", "localhost", "localhost/app"),
-        ("reg:5000/app", "reg:5000", "reg:5000/app"),
-        ("reg:5000/team/app:v1", "reg:5000", "reg:5000/team/app"),
-        ("1.dkr.ecr.x.amazonaws.com/app:y", "1.dkr.ecr.x.amazonaws.com", "1.dkr.ecr.x.amazonaws.com/app"),
-    ],
-)
-def test_parts_of_a_reference(reference, registry, bare):
-    assert (_release.registry_of(reference), _release.without_tag(reference)) == (registry, bare)
-
-
-@pytest.mark.parametrize(
-    ("status", "message", "words", "refused"),
-    [
-        (404, "manifest unknown", "does not exist", False),
-        (500, "errors:\nmanifest unknown: manifest unknown\n", "does not exist", False),
-        (401, "", "refused access", True),
-        (403, "denied: canary-secret", "refused access", True),
-        (500, "no basic auth credentials", "refused access", True),
-        (500, "dial tcp: lookup reg: canary-secret", "could not be asked", False),
-    ],
-)
-def test_what_is_said_of_an_image(status, message, words, refused):
-    text, was_refused = _release.image_problem("reg/app:1", "reg", EngineError(status, message))
-    assert words in text and "reg/app:1" in text and was_refused is refused
-    assert "canary-secret" not in text
-
-
 class FakeEngine:
     """Answers of an engine, and what was asked of it."""
 
     def __init__(self, containers, digests, stored=()):
         self._containers, self._digests, self._stored = containers, digests, stored
-        self.auths = []
+        self.auths, self.size = [], 1
 
     def containers(self, _project):
         return self._containers
@@ -69,6 +37,15 @@ class FakeEngine:
 
     def image_id(self, reference):
         return "sha256:id" if reference in self._stored else None
+
+    def image_size(self, _image):
+        return self.size
+
+    def data_folder(self):
+        return "/"
+
+    def wait_until_back(self, _seconds):
+        pass
 
     def logs(self, _id, lines):
         return f"{lines} lines with hunter2"
@@ -151,7 +128,7 @@ def test_plan_of_nothing():
 def test_plan_of_a_new_image_names_both_and_asks_compose_with_the_old_one():
     compose = FakeCompose()
     plan = release(BOTH, {**DIGESTS, "reg.x/web:1": OTHER}, compose).plan()
-    assert plan.lines() == [f"recreate web: image reg.x/web@{DIGEST} -> reg.x/web@{OTHER}"]
+    assert plan.lines() == [f"recreate web: image reg.x/web@{DIGEST[:19]} -> reg.x/web@{OTHER[:19]}"]
     assert compose.asked == {"web": f"reg.x/web@{DIGEST}", "db": f"reg.x/db@{DIGEST}"}
 
 
@@ -213,8 +190,26 @@ def test_what_is_new_is_made_in_one_go():
 
 def test_pull_of_what_is_missing_only():
     compose = FakeCompose()
-    assert release(compose=compose, stored=[f"reg.x/db@{DIGEST}"]).pull() == ["web"]
+    made = release(compose=compose, stored=[f"reg.x/db@{DIGEST}"])
+    assert made.missing_images() == ["web"]
+    made.pull(made.missing_images())
     assert compose.pulled == ["web"]
+
+
+@pytest.mark.parametrize(("size", "enough"), [(10**6, True), (10**18, False), (None, True)])
+def test_pull_is_refused_where_there_is_no_room_for_images_as_large_as_the_last(size, enough):
+    compose = FakeCompose()
+    made = release([{**container("web"), "Image": "sha256:old"}], compose=compose)
+    made._engine.size = size
+    if enough:
+        made.pull(["web"])
+        assert compose.pulled == ["web"]
+    else:
+        with pytest.raises(
+            DeployError, match=r"/ has .* GiB free, and the images of web may take 931322574\.6 GiB.*nothing was"
+        ):
+            made.pull(["web"])
+        assert compose.pulled == []
 
 
 def test_an_image_that_does_not_exist_stops_the_release():
@@ -233,9 +228,9 @@ def test_a_refused_login_is_followed_by_the_next_way():
 def test_a_service_that_fails_is_named_with_its_scrubbed_log():
     failing = container("web", Health={"Status": "unhealthy"})
     with pytest.raises(
-        DeployError, match=r"(?s)Service web \(container app-web-1\) is unhealthy\. .*20 lines with \*\*\*"
+        DeployError, match=r"(?s)Service web \(container app-web-1\) is unhealthy\.\n.*20 lines with \*\*\*"
     ):
-        release([failing, container("db")]).wait_until_ready(5, since=[])
+        release([failing, container("db")]).wait_until_ready(lambda _service: 5, since=[])
 
 
 def test_a_dependency_that_fails_is_named_rather_than_composes_complaint():

@@ -1,0 +1,525 @@
+# Copyright (c) 2026, popcon.deploy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+"""A deploy or a rollback from lock to record, on the host: the critical section.
+
+From the moment the files in the project's folder are switched, the host ends in the new release or in the last good one.
+Before it, nothing that runs is touched.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import shutil
+import tempfile
+import time
+import typing as t
+
+from ansible_collections.popcon.deploy.plugins.module_utils import _checkout, _http_check, _registry_auth
+from ansible_collections.popcon.deploy.plugins.module_utils._compose import Compose
+from ansible_collections.popcon.deploy.plugins.module_utils._contract import parse_contract
+from ansible_collections.popcon.deploy.plugins.module_utils._engine import Engine
+from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError, attempt
+from ansible_collections.popcon.deploy.plugins.module_utils._http_check import HttpCheck
+from ansible_collections.popcon.deploy.plugins.module_utils._records import PROJECT_NAME, Records, first_line
+from ansible_collections.popcon.deploy.plugins.module_utils._release import (
+    ENGINE_BACK_SECONDS,
+    UNTOUCHED,
+    Job,
+    Plan,
+    Release,
+    Wanted,
+    row,
+)
+from ansible_collections.popcon.deploy.plugins.module_utils._resume import Resume
+from ansible_collections.popcon.deploy.plugins.module_utils._scrub import scrubber
+from ansible_collections.popcon.deploy.plugins.module_utils._secret_file import read_regular_file, write_secret_file
+
+Json = dict[str, t.Any]
+Say = t.Callable[[str], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Project:
+    """The compose project on its host, how long things may take, and who is at it.
+
+    `by`, `origin` and `run` are for the record. Times are in seconds.
+    """
+
+    name: str
+    folder: str
+    env_file: str
+    state_dir: str
+    wait_seconds: int
+    service_wait_seconds: t.Mapping[str, int]
+    lock_wait_seconds: int
+    keep_releases: int
+    log_lines: int
+    run: str
+    by: str
+    origin: str
+
+    def limit(self, service: str) -> int:
+        """How long a service may take to become ready."""
+        return self.service_wait_seconds.get(service, self.wait_seconds)
+
+    def longest(self) -> int:
+        """How long any of them may."""
+        return max([self.wait_seconds, *self.service_wait_seconds.values()])
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """What is to run.
+
+    `tree` holds the wanted files, which may be staged and not in the project's folder yet, and `env` the wanted settings.
+    `images` are given for a rollback, in the form of the record; otherwise the registry is asked. `changed_keys` are settings
+    that in check mode will change. `parameters`, `inputs`, `repository` and `ref` are for the record.
+    """
+
+    action: str
+    tree: str
+    files: t.Sequence[str]
+    env: str
+    commit: str | None
+    repository: str | None = None
+    ref: str | None = None
+    restores: int | None = None
+    images: t.Mapping[str, Json] | None = None
+    changed_keys: t.Sequence[str] = ()
+    parameters: t.Sequence[Json] = ()
+    http_checks: t.Sequence[HttpCheck] = ()
+    jobs_before: t.Sequence[Job] = ()
+    jobs_after: t.Sequence[Job] = ()
+    inputs: str = ""
+
+
+class Rollout:
+    """One run on one project: `foretell` what `run` would do, `run`, and `recover` what a killed `run` left.
+
+    Each returns the module's result. `failure` in it is what the operator must be told of a run that did not work out.
+
+    :param say: is told what happens, in words that may be shown.
+    """
+
+    def __init__(self, project: Project, say: Say) -> None:
+        self._project = project
+        self._say = say
+        self._engine = Engine()
+        self._records = Records(project.state_dir, project.name)
+        self._resume = Resume(project.name)
+
+    def foretell(self, target: Target) -> Json:
+        """What `run` would do now; changes nothing."""
+        release = self._release(target, target.tree, foretold=True)
+        warnings = release.warnings() if target.action == "deploy" else []
+        holder = self._records.holder()
+        if holder is not None:
+            warnings.append(f"{holder.get('by', 'somebody')} is at {self._project.name} at this moment.")
+        return self._result(release, release.plan(), self._differences(target, release), warnings)
+
+    def run(self, target: Target) -> Json:
+        """Bring the host to the target, or back to the last good release.
+
+        :raises DeployError: it can't be, and nothing was touched.
+        """
+        with self._locked():
+            warnings = self._close_interrupted()
+            if target.tree == self._project.folder or not target.commit:
+                return self._run(target, warnings)
+            # Where they were staged, another run may put its own at any time.
+            with self._exported(target.commit) as tree:
+                return self._run(dataclasses.replace(target, tree=tree), warnings)
+
+    def foretell_rollback(self, number: int | None) -> Json:
+        """What `roll_back` would do now; changes nothing."""
+        record = self._chosen(number)
+        with tempfile.TemporaryDirectory() as tree:
+            target = recorded_target(self._records, record, self._project.folder)
+            if target.commit:
+                _checkout.export(self._project.folder, target.commit, tree)
+                target = dataclasses.replace(target, tree=tree)
+            return {**self.foretell(target), "restored": target.restores}
+
+    def roll_back(self, number: int | None) -> Json:
+        """Bring the host back to a release it had, by default the last good one or, if that one runs, the one before.
+
+        :raises DeployError: it can't be put back, and nothing was touched.
+        """
+        with self._locked():
+            warnings = self._close_interrupted()
+            target = recorded_target(self._records, self._chosen(number), self._project.folder)
+            with self._exported(target.commit) as tree:
+                result = self._run(dataclasses.replace(target, tree=tree), warnings)
+            return {**result, "restored": target.restores}
+
+    def recover(self, how: str) -> Json:
+        """Bring the host back to the last good release after `run` was killed, `how` says by what.
+
+        It may have been killed anywhere, also before it began or when all was done.
+        """
+        with self._locked():
+            failure = f"The process that did the release ended too early ({how})."
+            mine = [record for record in self._records.all() if record["run"] == self._project.run]
+            if mine and mine[-1]["result"] == "started":
+                return self._undo(mine[-1]["number"], time.monotonic(), failure)
+            if mine and mine[-1]["result"] == "good":
+                return {"changed": True, "release": mine[-1]["number"], "services": self._rows()}
+            if mine:
+                # It waited for the lock in the meantime, and found an interrupted release to converge from.
+                return {"changed": True, "failure": f"{failure} Another run took over.", "services": self._rows()}
+            good = self._records.last_good()
+            if good:
+                self._install_env(self._records.env_of(good["number"]))
+            return {"failure": f"{failure} {UNTOUCHED}", "services": self._rows()}
+
+    def _run(self, target: Target, warnings: list[str]) -> Json:
+        self._say("looking at what there is to do")
+        release = self._release(target, target.tree)
+        warnings += release.warnings() if target.action == "deploy" else []
+        plan, differences = release.plan(), self._differences(target, release)
+        good = self._records.last_good()
+        if plan.is_empty() and not differences:
+            release.wait_until_ready(self._project.limit, release.containers(), self._say)
+            return self._result(release, plan, [], warnings)
+        number = self._records.begin(self._fields(target, release), self._env(target.env))
+        begin = time.monotonic()
+        pulled, failure = attempt(self._prepare, target, release)
+        if failure:
+            self._end(number, "failed", begin, failure)
+            if good:
+                # It was rendered before this began, and nothing runs with it.
+                self._install_env(self._records.env_of(good["number"]))
+            why = failure.replace(UNTOUCHED, "").rstrip()
+            raise DeployError(f"Release {number} was not begun. {UNTOUCHED} {why}")
+        _, failure = attempt(self._bring_up, target, release.images)
+        if failure:
+            return {**self._undo(number, begin, failure), "plan": plan.lines(), "warnings": warnings}
+        self._end(number, "good", begin)
+        _, failure = attempt(self._run_jobs, target, release.images, target.jobs_after, self._project.folder)
+        removed, _ = attempt(self._prune)
+        result = self._result(release, plan, differences, warnings)
+        result.update(pulled=pulled, pruned=removed or [])
+        return {**result, "failure": f"Release {number} runs and is ready. But: {failure}"} if failure else result
+
+    def _chosen(self, number: int | None) -> Json:
+        """The record to go back to; refuses what can't be put back."""
+        records = self._records.all()
+        good = [record for record in records if record["result"] == "good"]
+        if number is not None:
+            record = self._records.get(number)
+        elif good and good[-1] != records[-1]:
+            record = good[-1]
+        elif len(good) > 1:
+            record = good[-2]
+        else:
+            raise DeployError(f"{self._project.name} has no good release but the last to go back to. {UNTOUCHED}")
+        number, commit = record["number"], record["commit"]
+        if record["result"] != "good":
+            there = ", ".join(str(r["number"]) for r in good)
+            raise DeployError(f"Release {number} was {record['result']}. Good ones are: {there or 'none'}. {UNTOUCHED}")
+        if commit and not _checkout.has(self._project.folder, commit):
+            raise DeployError(
+                f"The files of release {number} (commit {commit}) are not in the clone at {self._project.folder} any more."
+                f" Deploy that commit instead, with gitops_checkout_ref. {UNTOUCHED}"
+            )
+        return record
+
+    @contextlib.contextmanager
+    def _exported(self, commit: str | None) -> t.Iterator[str]:
+        """A folder with the files of a commit; without one, the project's own. Only for who holds the lock."""
+        if not commit:
+            yield self._project.folder
+            return
+        tree = f"{self._records.folder}/files"
+        _checkout.export(self._project.folder, commit, tree)
+        try:
+            yield tree
+        finally:
+            shutil.rmtree(tree, ignore_errors=True)
+
+    def _prepare(self, target: Target, release: Release) -> list[str]:
+        """What can be done before anything that runs is touched; returns the services whose images were pulled."""
+        missing = release.missing_images()
+        if missing:
+            self._say(f"pulling the images of {', '.join(missing)}")
+            release.pull(missing)
+        if target.jobs_before and target.tree != self._project.folder:
+            # A job sees the wanted files and settings, which are not in the project's folder yet.
+            write_secret_file(f"{target.tree}/.env", self._env(target.env))
+        self._run_jobs(target, release.images, target.jobs_before, target.tree)
+        return missing
+
+    def _run_jobs(self, target: Target, images: t.Mapping[str, str], jobs: t.Sequence[Job], folder: str) -> None:
+        for job in jobs:
+            self._say(f"running the job {' '.join(job.command)} of {job.service}")
+            self._release(target, folder, images, folder).run_job(job, f"{self._project.name}-{job.service}-job")
+
+    def _bring_up(self, target: Target, images: t.Mapping[str, str]) -> None:
+        """Switch files and settings and make the containers follow, until all is ready."""
+        folder = self._project.folder
+        if target.commit and (target.tree != folder or _checkout.head(folder) != target.commit):
+            self._say(f"switching the files to commit {target.commit[:7]}")
+            _checkout.switch(folder, target.commit)
+        self._install_env(self._env(target.env))
+        release = self._release(target, folder, images)
+        release.pull(release.missing_images())
+        before = release.containers()
+        # Asked again, since files in the project's folder may count only now.
+        plan = release.plan()
+        for line in plan.lines():
+            self._say(line)
+        try:
+            if not plan.is_empty():
+                self._resume.arm(release.up_command(f"{self._records.folder}/override.json"))
+                release.apply(plan, self._project.longest())
+        finally:
+            # Also what a run that was killed left.
+            self._resume.disarm()
+        release.wait_until_ready(self._project.limit, before, self._say)
+        for check in target.http_checks:
+            _http_check.wait_for(check, self._project.wait_seconds, self._say)
+
+    def _undo(self, number: int, begin: float, failure: str) -> Json:
+        """Record that a release failed, and go back to the last good one."""
+        self._end(number, "failed", begin, failure)
+        good = self._records.last_good()
+        result: Json = {"changed": True, "release": number, "rolled_back_to": None}
+        if good is None:
+            said = "there is no good release to go back to, so what it started is left as it is"
+            return {**result, "failure": f"Release {number} failed, and {said}. {failure}", "services": self._rows()}
+        self._say(f"release {number} failed: {first_line(failure)}")
+        self._say(f"rolling back to release {good['number']}")
+        begin = time.monotonic()
+        _, second = attempt(self._restore, good)
+        self._audit(good, "automatic rollback", "failed" if second else "good", begin, second)
+        rows = self._rows()
+        if second:
+            running = ", ".join(f"{row['service']} {row['state']}" for row in rows) or "nothing, or the engine is down"
+            failure = (
+                f"THE ROLLBACK FAILED: this host needs somebody now. What runs: {running}.\n"
+                f"The rollback to release {good['number']} failed: {second}\n"
+                f"It was tried because release {number} failed: {failure}"
+            )
+        else:
+            result["rolled_back_to"] = good["number"]
+            failure = f"Release {number} failed. {failure}\nRolled back: release {good['number']} runs and is ready."
+        return {**result, "failure": failure, "services": rows}
+
+    def _restore(self, good: Json) -> None:
+        self._engine.wait_until_back(ENGINE_BACK_SECONDS)
+        target = recorded_target(self._records, good, self._project.folder)
+        self._bring_up(target, _pinned(target.images or {}))
+
+    def _release(
+        self,
+        target: Target,
+        tree: str,
+        images: t.Mapping[str, str] | None = None,
+        folder: str | None = None,
+        foretold: bool = False,
+    ) -> Release:
+        """The release of a target whose files are in `tree`, for containers that see them in `folder`."""
+        project, folder = self._project, folder or self._project.folder
+        files = [os.path.join(tree, name) for name in target.files]
+        for path in files:
+            if not os.path.isfile(path):
+                raise DeployError(
+                    f"There is no compose file {path}: correct files, or the repository or ref that was checked out."
+                )
+        good = self._records.last_good()
+        old = self._records.env_of(good["number"]) if good else b""
+        settings, earlier = parse_contract(self._env(target.env), target.env), parse_contract(old, "the last release")
+        changed = {*target.changed_keys, *(changed_keys(earlier, settings) if good else ())}
+        unwritten = sorted(changed - settings.keys()) if foretold else []
+        wanted = Wanted(project.name, folder, tree, project.env_file, sorted(changed), unwritten, foretold)
+        # Compose wants a file, and in check mode the first one isn't written yet.
+        compose = Compose(project.name, folder, files, target.env if os.path.isfile(target.env) else os.devnull)
+        # In check mode nobody logged in, so what a real run would store is only held for the question.
+        auths = [_registry_auth.stored, *([_registry_auth.minted] if foretold else [])]
+        given = images if images is not None else _pinned(target.images) if target.images is not None else None
+        secrets = {*settings.values(), *earlier.values()}
+        release = Release(wanted, compose, self._engine, auths, scrubber(secrets), project.log_lines, given)
+        if target.action == "deploy":
+            release.refuse_unknown([job.service for job in (*target.jobs_before, *target.jobs_after)], "A job")
+            release.refuse_unknown(project.service_wait_seconds, "service_wait_seconds")
+        return release
+
+    def _differences(self, target: Target, release: Release) -> list[str]:
+        """What the target has otherwise than the last good release, apart from what containers show."""
+        records = self._records.all()
+        if not records or records[-1]["result"] != "good":
+            return [
+                "no release is recorded yet" if not records else f"the last one, {records[-1]['number']}, was not good"
+            ]
+        good = records[-1]
+        earlier = parse_contract(self._records.env_of(good["number"]), "the last release")
+        settings = {*target.changed_keys, *changed_keys(earlier, parse_contract(self._env(target.env), target.env))}
+        return differences(good, self._fields(target, release), sorted(settings))
+
+    def _fields(self, target: Target, release: Release) -> Json:
+        return {
+            "run": self._project.run,
+            "action": target.action,
+            "restores": target.restores,
+            "commit": target.commit,
+            "repository": target.repository,
+            "ref": target.ref,
+            "files": list(target.files),
+            "images": {
+                name: {"reference": reference, "pinned": release.images.get(name, reference)}
+                for name, reference in release.references.items()
+            },
+            "parameters": [dict(parameter) for parameter in target.parameters],
+            "http_checks": [check._asdict() for check in target.http_checks],
+            "inputs": target.inputs,
+            "by": self._project.by,
+            "origin": self._project.origin,
+        }
+
+    def _result(self, release: Release, plan: Plan, differences: list[str], warnings: list[str]) -> Json:
+        good = self._records.last_good()
+        lines = plan.lines()
+        return {
+            "changed": bool(lines or differences),
+            "plan": lines,
+            "differences": differences,
+            "diff": {"prepared": "".join(f"{line}\n" for line in (*lines, *(f"({text})" for text in differences)))},
+            "release": good["number"] if good else None,
+            "pulled": [],
+            "pruned": [],
+            "services": release.services(),
+            "warnings": warnings,
+        }
+
+    def _rows(self) -> list[Json]:
+        rows, _ = attempt(lambda: [row(container) for container in self._engine.containers(self._project.name)])
+        return rows or []
+
+    def _locked(self) -> contextlib.AbstractContextManager[None]:
+        holder = {"run": self._project.run, "by": self._project.by, "origin": self._project.origin}
+        return self._records.locked(holder, self._project.lock_wait_seconds, self._say)
+
+    def _close_interrupted(self) -> list[str]:
+        """Say of releases whose processes are gone that they were interrupted."""
+        warnings = []
+        for record in self._records.all():
+            if record["result"] == "started":
+                self._records.finish(
+                    record["number"], "interrupted", "its processes were killed, or the host went down"
+                )
+                self._audit(record, record["action"], "interrupted", None, None)
+                warnings.append(
+                    f"Release {record['number']} by {record['by']} ({record['origin']}) of {record['started']} was cut short,"
+                    " as when a host goes down. This run brings the host to a whole release again."
+                )
+        return warnings
+
+    def _end(self, number: int, result: str, begin: float, failure: str | None = None) -> None:
+        self._records.finish(number, result, failure)
+        record = self._records.get(number)
+        self._audit(record, record["action"], result, begin, failure)
+
+    def _audit(self, record: Json, action: str, result: str, begin: float | None, failure: str | None) -> None:
+        self._records.audit(
+            action=action,
+            release=record["number"],
+            restores=record["restores"],
+            commit=record["commit"],
+            run=self._project.run,
+            by=self._project.by,
+            origin=self._project.origin,
+            result=result,
+            seconds=None if begin is None else round(time.monotonic() - begin, 1),
+            problem=first_line(failure),
+        )
+
+    def _env(self, path: str) -> bytes:
+        return read_regular_file(path) or b""
+
+    def _install_env(self, content: bytes) -> None:
+        path = self._project.env_file
+        if self._env(path) == content:
+            return
+        info = os.stat(path) if os.path.exists(path) else None
+        kept = {"mode": info.st_mode & 0o777, "uid": info.st_uid, "gid": info.st_gid} if info else {}
+        write_secret_file(path, content, **kept)
+
+    def _prune(self) -> list[str]:
+        """Forget old releases, and remove the images that only they named; returns those images.
+
+        The commits of those that are kept are held in the clone, whatever becomes of their branch.
+        """
+        named = {
+            image["pinned"]
+            for record in self._records.prune(self._project.keep_releases)
+            for image in record["images"].values()
+        }
+        for name in os.listdir(self._project.state_dir):
+            if not PROJECT_NAME.fullmatch(name):
+                continue
+            kept = Records(self._project.state_dir, name).all()
+            named -= {image["pinned"] for record in kept for image in record["images"].values()}
+        commits = {record["commit"] for record in self._records.all()} - {None}
+        if commits:
+            _checkout.keep(self._project.folder, commits)
+        return sorted(image for image in named if self._engine.remove_image(image))
+
+
+def recorded_target(records: Records, record: Json, tree: str) -> Target:
+    """The target that a record describes; `tree` holds its files."""
+    return Target(
+        action="rollback",
+        tree=tree,
+        files=record["files"],
+        env=records.env_path(record["number"]),
+        commit=record["commit"],
+        repository=record["repository"],
+        ref=record["ref"],
+        restores=record["number"],
+        images=record["images"],
+        parameters=record["parameters"],
+        http_checks=[HttpCheck(**check) for check in record["http_checks"]],
+        inputs=record["inputs"],
+    )
+
+
+def differences(good: Json, fields: Json, settings: t.Sequence[str]) -> list[str]:
+    """What a new record has otherwise than a good one, in words; `settings` are the keys whose values differ."""
+    said = []
+    if good["commit"] != fields["commit"]:
+        said.append(f"commit {_short(good['commit'])} -> {_short(fields['commit'])}")
+    old, new = ({p["name"]: p["version"] for p in record["parameters"] if p["name"]} for record in (good, fields))
+    said += [
+        f"parameter {name}: version {old.get(name)} -> {new.get(name)}"
+        for name in sorted({*old, *new})
+        if old.get(name) != new.get(name)
+    ]
+    if not any("parameter" in text for text in said):
+        said += [f"setting {key}" for key in settings]
+    said += [
+        f"image of {name}"
+        for name, image in fields["images"].items()
+        if good["images"].get(name, {}).get("pinned") != image["pinned"]
+    ]
+    if any(good[name] != fields[name] for name in ("files", "http_checks", "inputs", "repository")):
+        said.append("the options of the deploy")
+    return said
+
+
+def changed_keys(old: t.Mapping[str, str], new: t.Mapping[str, str]) -> list[str]:
+    """Keys that were added, removed or changed."""
+    return sorted(key for key in {*old, *new} if old.get(key) != new.get(key))
+
+
+def _pinned(images: t.Mapping[str, Json]) -> dict[str, str]:
+    return {name: image["pinned"] for name, image in images.items()}
+
+
+def _short(commit: str | None) -> str:
+    return commit[:7] if commit else "none"

@@ -1,0 +1,167 @@
+# Copyright (c) 2026, popcon.deploy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: compose_rollback
+short_description: Bring a compose project back to a release that it had before
+version_added: 0.1.0
+author:
+  - popcon.deploy contributors (@popcon)
+description:
+  - Puts back what P(popcon.deploy.compose_release#module) recorded of a good release, its files, settings and images together, and
+    records that as a release of its own.
+  - Needs neither Parameter Store nor the repository; a registry only for images that were removed from the host since.
+  - What can't be put back is refused before anything is touched. If the release doesn't become ready any more, the one that
+    ran is put back, and the task fails.
+  - The next deploy brings the host to what the repository, Parameter Store and the registry say then. To stay with the old release,
+    change those.
+notes:
+  - Runs on the host, as a user who may use the Docker Engine.
+requirements:
+  - Docker Engine
+  - docker compose >= 2.20
+seealso:
+  - module: popcon.deploy.compose_release
+  - module: popcon.deploy.compose_release_info
+extends_documentation_fragment:
+  - popcon.deploy.attributes
+  - popcon.deploy.release
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: full
+  idempotent:
+    support: partial
+    details:
+      - With O(release). Without it, each run goes back to the good release before the last.
+  platform:
+    support: full
+    platforms: linux
+options:
+  release:
+    description:
+      - Number of the release to go back to.
+      - By default the last good one, or if that is the one that runs, the good one before it.
+    type: int
+"""
+
+EXAMPLES = r"""
+- name: Go back to what ran before
+  popcon.deploy.compose_rollback:
+    project: popcon
+    project_dir: /opt/popcon/app
+
+- name: Go back to a certain release
+  popcon.deploy.compose_rollback:
+    project: popcon
+    project_dir: /opt/popcon/app
+    release: 11
+"""
+
+RETURN = r"""
+restored:
+  description: Number of the release that was put back, or would be.
+  returned: success
+  type: int
+  sample: 11
+plan:
+  description: What was needed, a line a service.
+  returned: success
+  type: list
+  elements: str
+  sample: ["recreate frontend: image example.com/web@sha256:1f… -> example.com/web@sha256:9c…"]
+differences:
+  description: What else is not as in the last good release.
+  returned: success
+  type: list
+  elements: str
+  sample: ["commit 0f1e2d3 -> 8c0de9a", "parameter /popcon/JAVA_OPTS: version 3 -> 4"]
+release:
+  description: Number of the release that runs, or of the one that failed; null in check mode before the first.
+  returned: always
+  type: int
+  sample: 12
+rolled_back_to:
+  description: Number of the release that runs again.
+  returned: when the release failed and the one before was put back
+  type: int
+  sample: 11
+pulled:
+  description: Services whose images were not on the host. Empty in check mode.
+  returned: success
+  type: list
+  elements: str
+  sample: [frontend]
+pruned:
+  description: Images of old releases that were removed.
+  returned: success
+  type: list
+  elements: str
+  sample: []
+services:
+  description: What runs now.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    service:
+      description: Name in the compose file.
+      type: str
+      sample: frontend
+    container:
+      description: Name of the container.
+      type: str
+      sample: popcon-frontend-1
+    id:
+      description: Id of the container.
+      type: str
+      sample: 8f3c1e0b6d5a
+    image:
+      description: Image without tag.
+      type: str
+      sample: 123456789012.dkr.ecr.ap-northeast-2.amazonaws.com/dev-app
+    digest:
+      description: Digest of the image; empty for a container that was not made by this module.
+      type: str
+      sample: sha256:9c5f0c3b
+    state:
+      description: Health where there is a healthcheck, otherwise the state.
+      type: str
+      sample: healthy
+    ports:
+      description: Ports published on the host.
+      type: list
+      elements: str
+      sample: ["3000"]
+"""
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.popcon.deploy.plugins.module_utils._release_module import SHARED_ARGUMENTS, carry_out
+from ansible_collections.popcon.deploy.plugins.module_utils._rollout import Project, Rollout
+
+ARGUMENT_SPEC: dict[str, t.Any] = {**SHARED_ARGUMENTS, "release": {"type": "int"}}
+
+
+def main() -> None:
+    """Entry point."""
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    number = module.params["release"]
+
+    def foretell(rollout: Rollout, _project: Project) -> dict[str, t.Any]:
+        return rollout.foretell_rollback(number)
+
+    def run(rollout: Rollout, _project: Project) -> dict[str, t.Any]:
+        return rollout.roll_back(number)
+
+    carry_out(module, foretell, run)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,198 @@
+# Copyright (c) 2026, popcon.deploy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A host that plays engine, compose and clone, so that a whole rollout can run in memory and fail anywhere."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from ansible_collections.popcon.deploy.plugins.module_utils import _compose
+from ansible_collections.popcon.deploy.plugins.module_utils._engine import EngineError
+
+
+class FakeHost:
+    """Folders, images and containers of a project `app` with the services of its compose file, which is JSON here.
+
+    `tags` are what the registry has; `broken` are pinned images whose containers exit; `fail` makes a step raise.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.folder, self.state = root / "app", root / "state"
+        self.folder.mkdir()
+        self.commits: dict[str, str] = {}
+        self.head: str | None = None
+        self.tags: dict[str, str] = {}
+        self.stored: set[str] = set()
+        self.broken: set[str] = set()
+        self.running: dict[str, dict] = {}
+        self.fail: dict[str, Exception] = {}
+        self.done: list[str] = []
+        self.job_settings = ""
+        self.jobs: list[tuple[str, list[str], str]] = []
+        self._made = 0
+
+    def step(self, name: str) -> None:
+        """Note a step, or fail as the test wants."""
+        self.done.append(name)
+        if name in self.fail:
+            raise self.fail[name]
+
+    def commit(self, name: str, services: dict) -> str:
+        """A commit with a compose file; not checked out."""
+        commit = (name * 40)[:40]
+        self.commits[commit] = json.dumps({"services": services})
+        return commit
+
+    def checkout(self, commit: str, folder: Path | None = None) -> None:
+        """Have the files of a commit in a folder."""
+        (folder or self.folder).mkdir(exist_ok=True)
+        (folder or self.folder).joinpath("compose.json").write_text(self.commits[commit])
+        if folder is None:
+            self.head = commit
+
+    def images(self) -> dict[str, str]:
+        """The images that run, by service."""
+        return {name: container["image"] for name, container in self.running.items()}
+
+    def patch(self, monkeypatch, rollout) -> None:
+        """Take the place of what the rollout uses."""
+        host = self
+
+        class Checkout:
+            head = staticmethod(lambda _folder: host.head)
+            has = staticmethod(lambda _folder, commit: commit in host.commits)
+            export = staticmethod(lambda _folder, commit, tree: host.checkout(commit, Path(tree)))
+            keep = staticmethod(lambda _folder, commits: setattr(host, "kept", set(commits)))
+
+            @staticmethod
+            def switch(_folder, commit):
+                host.step(f"switch {commit[:1]}")
+                host.checkout(commit)
+
+        monkeypatch.setattr(rollout, "_checkout", Checkout)
+        monkeypatch.setattr(rollout, "Engine", lambda: FakeEngine(host))
+        monkeypatch.setattr(rollout, "Compose", lambda *args: FakeCompose(host, *args))
+        monkeypatch.setattr(rollout, "Resume", lambda _project: FakeResume(host))
+        monkeypatch.setattr("time.sleep", lambda _seconds: None)
+
+
+class FakeResume:
+    """The unit that stands by."""
+
+    def __init__(self, host: FakeHost) -> None:
+        self._host = host
+
+    def arm(self, command):
+        self._host.step(f"arm {command[-1]}")
+
+    def disarm(self):
+        self._host.step("disarm")
+
+
+class FakeEngine:
+    """The engine's part."""
+
+    def __init__(self, host: FakeHost) -> None:
+        self._host = host
+
+    def containers(self, _project):
+        return [self._container(name, one) for name, one in sorted(self._host.running.items())]
+
+    def _container(self, name, one):
+        dead = one["image"] in self._host.broken
+        return {
+            "Id": one["id"],
+            "Name": f"/app-{name}-1",
+            "Image": f"id of {one['image']}",
+            "Config": {
+                "Labels": {"com.docker.compose.service": name, "com.docker.compose.config-hash": ""},
+                "Image": one["image"],
+            },
+            "State": {"Status": "exited" if dead else "running", "ExitCode": 1, "Running": not dead, "StartedAt": "t"},
+            "RestartCount": 0,
+            "HostConfig": {"RestartPolicy": {"Name": "always"}},
+            "NetworkSettings": {"Ports": {}},
+        }
+
+    def wait_until_back(self, _seconds):
+        self._host.step("engine")
+
+    def registry_digest(self, reference, _auth):
+        if reference not in self._host.tags:
+            raise EngineError(404, "manifest unknown")
+        return self._host.tags[reference]
+
+    def image_id(self, reference):
+        return "id" if reference in self._host.stored else None
+
+    def image_size(self, _image):
+        return 1
+
+    def data_folder(self):
+        return "/"
+
+    def logs(self, _id, _lines):
+        return "said hunter2 at the end"
+
+    def remove_image(self, reference):
+        self._host.stored.discard(reference)
+        return True
+
+
+class FakeCompose:
+    """Compose's part; the project's definition of a service is its entry and the settings."""
+
+    def __init__(self, host, _project, folder, files, env_file) -> None:
+        self._host, self.folder = host, folder
+        self._services = json.loads(Path(files[0]).read_text())["services"]
+        self._env = Path(env_file).read_text()
+
+    def model(self, _placeholders):
+        return {"services": self._services}
+
+    def raw_model(self):
+        return {"services": self._services}
+
+    def pull(self, override, services):
+        self._host.step("pull")
+        self._host.stored |= {override["services"][name]["image"] for name in services}
+
+    def hashes(self, _override, _placeholders):
+        return {}
+
+    def planned(self, _override, _placeholders):
+        return {
+            f"app-{name}-1": "keep" if one["definition"] == self._definition(name) else "recreate"
+            for name, one in self._host.running.items()
+        }
+
+    def up_command(self, override_file):
+        return ["docker", override_file.rpartition("/")[2]]
+
+    def up(self, override, _wait_seconds, service=None, *, force=False):
+        self._host.step(f"up {service or 'all'}")
+        for name in [service] if service else self._services:
+            image, definition = override["services"][name]["image"], self._definition(name)
+            if image not in self._host.stored:
+                raise _compose.ComposeError("up", f"no such image {image}")
+            now = self._host.running.get(name)
+            if not now or (now["image"], now["definition"]) != (image, definition):
+                self._host._made += 1
+                self._host.running[name] = {"image": image, "definition": definition, "id": f"c{self._host._made}"}
+        if service is None:
+            for name in self._host.running.keys() - self._services.keys():
+                del self._host.running[name]
+
+    def start_missing(self, _override, services, _seconds):
+        self._host.step(f"start {' '.join(services)}")
+
+    def run_job(self, override, name, service, command, _seconds):
+        self._host.job_settings = Path(self.folder, ".env").read_text()
+        self._host.jobs.append((name, command, override["services"][service]["image"]))
+        self._host.step(f"job {command[0]}")
+
+    def _definition(self, name):
+        return json.dumps([self._services[name], self._env if "env" in self._services[name] else ""])
