@@ -184,6 +184,10 @@ def test_the_group_has_exactly_the_aws_modules_that_run_on_hosts() -> None:
 
 # What each module of the group does without a region of its own, and where its result tells the region it worked in.
 ASKING = {
+    "popcon.deploy.deploy_host_info": (
+        {"token_parameter": "/none"},
+        lambda result: result["problems"][0],
+    ),
     "popcon.deploy.ecr_login": (
         {"state": "absent", "config_path": "/nonexistent/config.json"},
         lambda result: result["registries"][0]["name"],

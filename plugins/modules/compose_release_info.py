@@ -1,0 +1,429 @@
+# Copyright (c) 2026, popcon.deploy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: compose_release_info
+short_description: Say what runs of a compose project, what should, and what was released when
+version_added: 0.1.0
+author:
+  - popcon.deploy contributors (@popcon)
+description:
+  - Compares the containers, the project's folder and its settings with what was recorded of the last good release.
+  - Asks nothing but the host itself, neither AWS nor a registry nor the repository.
+notes:
+  - Runs on the host, as the user who deploys.
+requirements:
+  - Docker Engine
+  - docker compose >= 2.20
+  - git
+extends_documentation_fragment:
+  - popcon.deploy.attributes
+attributes:
+  check_mode:
+    support: full
+    details:
+      - Changes nothing in any mode.
+  diff_mode:
+    support: N/A
+    details:
+      - Changes nothing, so there is no difference to show.
+  idempotent:
+    support: full
+  platform:
+    support: full
+    platforms: linux
+options:
+  project:
+    description:
+      - Name of the compose project.
+    type: str
+    required: true
+  project_dir:
+    description:
+      - Folder of the compose files.
+    type: path
+    required: true
+  env_file:
+    description:
+      - The file that the compose files are filled from.
+      - By default C(.env) in O(project_dir).
+    type: path
+  state_dir:
+    description:
+      - Folder of what is remembered of projects.
+    type: path
+    default: /var/lib/popcon/projects
+  history:
+    description:
+      - How many entries of the history to return.
+    type: int
+    default: 20
+"""
+
+EXAMPLES = r"""
+- name: Ask what runs
+  popcon.deploy.compose_release_info:
+    project: popcon
+    project_dir: /opt/popcon/app
+  register: app
+
+- name: Refuse what nobody deployed
+  ansible.builtin.assert:
+    that: app.drift | length == 0
+    fail_msg: "{{ app.drift | join('\n') }}"
+"""
+
+RETURN = r"""
+release:
+  description: The last good release, as in RV(releases); null before the first.
+  returned: success
+  type: dict
+newest:
+  description: The newest release, which may have failed or be under way, as in RV(releases); null before the first.
+  returned: success
+  type: dict
+releases:
+  description: The releases that are remembered, newest first.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    number:
+      description: Number of the release on this host, never used again.
+      type: int
+      sample: 12
+    action:
+      description: What made it.
+      type: str
+      choices: [deploy, rollback]
+      sample: deploy
+    restores:
+      description: Of a rollback, the number of the release it brought back.
+      type: int
+      sample: 9
+    commit:
+      description: Commit of the project's folder; null if it was not from a repository.
+      type: str
+      sample: 4f1d3c2b5a69788796a5b4c3d2e1f00112233445
+    images:
+      description: By service, the image as the compose files name it (C(reference)) and by digest (C(pinned)).
+      type: dict
+      sample: {"frontend": {"reference": "example.com/dev-app:web", "pinned": "example.com/dev-app@sha256:9c5f0c3b"}}
+    by:
+      description: Who did it.
+      type: str
+      sample: alice
+    origin:
+      description: Where it was done from.
+      type: str
+      sample: https://github.com/example/gitops/actions/runs/1
+    started:
+      description: When it began, in UTC.
+      type: str
+      sample: "2026-11-23T07:00:00Z"
+    ended:
+      description: When it ended; null if it didn't yet, or its end was not recorded.
+      type: str
+      sample: "2026-11-23T07:01:10Z"
+    result:
+      description: What became of it.
+      type: str
+      choices: [started, good, failed, interrupted]
+      sample: good
+    problem:
+      description: What went wrong; null if nothing did.
+      type: str
+      sample: Service backend (container popcon-backend) is unhealthy.
+    restorable:
+      description: Whether all that P(popcon.deploy.compose_rollback#module) needs to go back to it is on the host.
+      type: bool
+      sample: true
+    why_not:
+      description: Why not; null if it is.
+      type: str
+      sample: "images have to be pulled again: backend"
+history:
+  description: What was done, newest first. Besides the fields listed, some of RV(releases).
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    time:
+      description: When it ended, in UTC.
+      type: str
+      sample: "2026-11-23T07:01:10Z"
+    action:
+      description: What was done.
+      type: str
+      choices: [deploy, rollback, automatic rollback]
+      sample: deploy
+    release:
+      description: Number of the release.
+      type: int
+      sample: 12
+    run:
+      description: Name of the run.
+      type: str
+      sample: 5c0e8f7a6b1d4e2f9a3c0b1d2e4f6a8c
+    seconds:
+      description: How long it took.
+      type: float
+      sample: 70
+lock:
+  description: Who is at the project at this moment (C(by), C(origin), C(since), C(run), C(pid)); null if nobody is.
+  returned: success
+  type: dict
+  sample: {"by": "alice", "origin": "laptop", "since": "2026-11-23T07:00:00Z", "run": "5c0e8f7a", "pid": 4711}
+commit:
+  description: The commit that O(project_dir) is at; null if it is no clone.
+  returned: success
+  type: str
+  sample: 4f1d3c2b5a69788796a5b4c3d2e1f00112233445
+services:
+  description: What runs, and what should and doesn't.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    service:
+      description: Name in the compose file.
+      type: str
+      sample: frontend
+    container:
+      description: Name of the container; null without one.
+      type: str
+      sample: popcon-frontend-1
+    id:
+      description: Id of the container; null without one.
+      type: str
+      sample: 8f3c1e0b6d5a
+    image:
+      description: Image without tag; null without a container.
+      type: str
+      sample: 123456789012.dkr.ecr.ap-northeast-2.amazonaws.com/dev-app
+    digest:
+      description: Digest of the image; empty for a container that was not made by P(popcon.deploy.compose_release#module).
+      type: str
+      sample: sha256:9c5f0c3b
+    recorded_digest:
+      description: The digest recorded of the last good release; empty if the service is not part of it.
+      type: str
+      sample: sha256:9c5f0c3b
+    state:
+      description: Health where there is a healthcheck, otherwise the state; V(missing) without a container.
+      type: str
+      sample: healthy
+    uptime_seconds:
+      description: For how long the container has run; null if it doesn't.
+      type: int
+      sample: 86400
+    restarts:
+      description: How often the engine started the container again.
+      type: int
+      sample: 0
+    ports:
+      description: Ports published on the host.
+      type: list
+      elements: str
+      sample: ["3000"]
+    drift:
+      description: How it differs from the last good release.
+      type: list
+      elements: str
+      sample: [is unhealthy]
+drift:
+  description:
+    - Every difference from the last good release, a sentence each; settings are told by name.
+    - A release that failed, was cut short or is under way counts as well.
+  returned: success
+  type: list
+  elements: str
+  sample: ["backend is missing", "files edited: docker-compose.yml"]
+tokens:
+  description: The registries that the user is logged in to.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    registry:
+      description: Name of the registry.
+      type: str
+      sample: 123456789012.dkr.ecr.ap-northeast-2.amazonaws.com
+    expires_at:
+      description: When the stored token ends, in UTC; null if nobody knows, or a credential helper keeps it.
+      type: str
+      sample: "2026-11-23T15:04:05Z"
+"""
+
+import os
+import time
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.popcon.deploy.plugins.module_utils import (
+    _checkout,
+    _compose,
+    _docker_config,
+    _docker_store,
+    _drift,
+    _ecr,
+)
+from ansible_collections.popcon.deploy.plugins.module_utils._compose import Compose, ComposeError
+from ansible_collections.popcon.deploy.plugins.module_utils._contract import parse_contract
+from ansible_collections.popcon.deploy.plugins.module_utils._ecr_login import Login
+from ansible_collections.popcon.deploy.plugins.module_utils._engine import Engine
+from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError, attempt
+from ansible_collections.popcon.deploy.plugins.module_utils._records import Records
+from ansible_collections.popcon.deploy.plugins.module_utils._release import Release, Wanted
+from ansible_collections.popcon.deploy.plugins.module_utils._scrub import scrubber
+from ansible_collections.popcon.deploy.plugins.module_utils._secret_file import read_regular_file
+
+ARGUMENT_SPEC: dict[str, t.Any] = {
+    "project": {"type": "str", "required": True},
+    "project_dir": {"type": "path", "required": True},
+    "env_file": {"type": "path"},
+    "state_dir": {"type": "path", "default": "/var/lib/popcon/projects"},
+    "history": {"type": "int", "default": 20},
+}
+
+
+T = t.TypeVar("T")
+Json = dict[str, t.Any]
+
+
+class Look:
+    """One look at a project; what can't be compared is among `problems`, and doesn't keep the rest from being told.
+
+    :raises DeployError: from `result`, when the engine or the records can't be read at all.
+    """
+
+    def __init__(self, params: Json) -> None:
+        self._params = params
+        self._folder = params["project_dir"].rstrip("/")
+        self._env_file = params["env_file"] or f"{self._folder}/.env"
+        self._engine = Engine()
+        self._records = Records(params["state_dir"], params["project"])
+        self._release = self._records.last_good()
+        self.problems: list[str] = []
+
+    def result(self) -> Json:
+        """What the module returns."""
+        containers = self._engine.containers(self._params["project"])
+        kept = self._records.all()[::-1]
+        holder = self._records.holder()
+        rows = _drift.services(self._release, containers, self._definitions(), time.time())
+        head = self._tried(_checkout.head, self._folder)
+        edits = self._tried(_checkout.files_between, self._folder, head) if head else None
+        releases = [_drift.summary(record, self._why_not(record)) for record in kept]
+        number = self._release["number"] if self._release else None
+        logins = self._tried(tokens)
+        facts = _drift.Facts(
+            release=self._release,
+            newest=kept[0] if kept else None,
+            holder=holder,
+            head=head,
+            edits=_checkout.displayed(edits or []),
+            problems=self.problems,
+        )
+        return {
+            "release": next((release for release in releases if release["number"] == number), None),
+            "newest": releases[0] if releases else None,
+            "releases": releases,
+            "history": self._records.history(self._params["history"]),
+            "lock": holder,
+            "commit": head,
+            "services": rows,
+            "drift": _drift.host_drift(facts, rows),
+            "tokens": logins or [],
+        }
+
+    def _definitions(self) -> _drift.Definitions:
+        """What Compose makes of the files as they are now, with the settings of the last good release."""
+        nothing = _drift.Definitions((), {}, {})
+        if self._release is None:
+            return nothing
+        settings = self._tried(self._settings, self._release)
+        if settings is None:
+            return nothing
+        return self._tried(self._compared, self._release, settings) or nothing._replace(settings=settings)
+
+    def _settings(self, release: Json) -> Json:
+        """The settings of a release; that those in the project's folder are others is noted."""
+        recorded = parse_contract(self._records.env_of(release["number"]), "The recorded file")
+        found = read_regular_file(self._env_file)
+        if found is None:
+            self.problems.append(f"{self._env_file} is missing")
+        else:
+            current = self._tried(parse_contract, found, self._env_file)
+            keys = _drift.differing_keys(recorded, recorded if current is None else current)
+            if keys:
+                self.problems.append(f"{self._env_file} differs in {_drift.named(keys)}")
+        return recorded
+
+    def _compared(self, release: Json, settings: Json) -> _drift.Definitions:
+        files = [os.path.join(self._folder, name) for name in release["files"]]
+        env_file = self._records.env_path(release["number"])
+        compose = Compose(self._params["project"], self._folder, files, env_file)
+        wanted = Wanted(self._params["project"], self._folder, self._folder, self._env_file, [], [], False)
+        images = {name: image["pinned"] for name, image in release["images"].items()}
+        plan = Release(wanted, compose, self._engine, [], scrubber(settings.values()), 0, images).plan()
+        diverged = [name for name, reasons in plan.recreate.items() if "its definition" in reasons]
+        mounts = _mounts(compose, self._folder) if diverged else {}
+        return _drift.Definitions(diverged, mounts, settings)
+
+    def _why_not(self, record: Json) -> str | None:
+        has_commit = bool(record["commit"] and self._tried(_checkout.has, self._folder, record["commit"]))
+        _content, unreadable = attempt(self._records.env_of, record["number"])
+        images = record["images"].items()
+        missing = [name for name, image in images if self._engine.image_id(image["pinned"]) is None]
+        return _drift.why_not_restorable(record, has_commit, not unreadable, missing)
+
+    def _tried(self, work: t.Callable[..., T], *args: t.Any) -> T | None:
+        try:
+            return work(*args)
+        except DeployError as problem:
+            if str(problem) not in self.problems:
+                self.problems.append(str(problem))
+            return None
+
+
+def _mounts(compose: Compose, folder: str) -> dict[str, str]:
+    """The digest over each service's mounted files as they are now."""
+    try:
+        services = _compose.override_for(compose.model(), {}, folder, folder)["services"]
+    except ComposeError:
+        raise DeployError("the compose files changed while they were read") from None
+    return {name: service["labels"][_compose.MOUNTS_LABEL] for name, service in services.items()}
+
+
+def tokens() -> list[Json]:
+    """The registries that the running user is logged in to, and when the stored tokens end.
+
+    :raises DeployError: the stored logins can't be read.
+    """
+    login = Login.of(None, None, True)
+    config, notes = _docker_store.read_json(login.path), _docker_store.read_json(login.notes_path)
+    rows = []
+    for registry in sorted({**(config.get("auths") or {}), **(config.get("credHelpers") or {})}):
+        helper = _docker_config.helper_of(config, registry)
+        stored = None if helper else _docker_config.stored_in_file(config, registry)
+        end = _ecr.known_end(stored, notes.get(registry)) if stored else None
+        rows.append({"registry": registry, "expires_at": None if end is None else _ecr.iso(end)})
+    return rows
+
+
+def main() -> None:
+    """Entry point."""
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    result, problem = attempt(lambda: Look(module.params).result())
+    if problem:
+        module.fail_json(msg=problem)
+    module.exit_json(**(result or {}))
+
+
+if __name__ == "__main__":
+    main()

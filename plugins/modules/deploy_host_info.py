@@ -1,0 +1,444 @@
+# Copyright (c) 2026, popcon.deploy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: deploy_host_info
+short_description: Say what a host has, what would keep a deploy from working there, and whether it needs one
+version_added: 0.1.0
+author:
+  - popcon.deploy contributors (@popcon)
+description:
+  - Looks once at all that a deploy needs of a host, before anything is changed, since over P(amazon.aws.aws_ssm#connection)
+    every further look would cost a session.
+  - Without options it says what the host has of what the role P(popcon.deploy.docker#role) may have to install or configure.
+    Each option adds the checks of what it names.
+  - Everything that stands in the way is in RV(problems), and the module does not fail for it.
+  - What is not installed yet, but by the role P(popcon.deploy.docker#role) can be, is no problem. What can't be checked without
+    it is in RV(unchecked).
+options:
+  project:
+    description:
+      - Name of the compose project. With it the engine, Compose and the room on the disks are checked, and what runs and
+        what was released is told.
+    type: str
+  project_dir:
+    description:
+      - Folder of the compose files.
+    type: path
+  state_dir:
+    description:
+      - Folder of what is remembered of projects.
+    type: path
+    default: /var/lib/popcon/projects
+  min_free_gb:
+    description:
+      - How many GB must be free where the engine keeps images and containers.
+    type: float
+    default: 2
+  parameter_paths:
+    description:
+      - Paths in Parameter Store that the host must be able to read and decrypt.
+      - That needs V(ssm:GetParametersByPath), and V(kms:Decrypt) if the key is not the AWS managed one.
+    type: list
+    elements: str
+  repository:
+    description:
+      - URL of the repository that the host must reach, and find O(ref) in.
+    type: str
+  ref:
+    description:
+      - Branch, tag or commit, as in O(popcon.deploy.gitops_checkout#module:ref).
+    type: str
+    default: main
+  token_parameter:
+    description:
+      - Name of the parameter that holds the token for a private repository, which the host must be able to read.
+    type: str
+  token_username:
+    description:
+      - User name that goes with the token.
+    type: str
+    default: x-access-token
+  git_timeout:
+    description:
+      - Seconds that one git command may take. A command that fails for a passing reason is tried three times.
+    type: int
+    default: 120
+  registries:
+    description:
+      - Registries of ECR, or account ids, that the host must be able to log in to. With an empty list, the account's own.
+      - Nothing is stored; P(popcon.deploy.ecr_login#module) does that.
+    type: list
+    elements: str
+  inputs:
+    description:
+      - Text that is another one as soon as an option of the deploy is, of those that have no option here, for example a hash
+        over them all. With it, RV(at_target) is told.
+      - It must be the one that P(popcon.deploy.compose_release#module) was given for the release.
+    type: str
+requirements:
+  - Python 3.9 or newer
+  - boto3 and botocore (C(python3-boto3)), only for what AWS is asked
+  - git 2.20 or newer, only for O(repository)
+extends_documentation_fragment:
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+  - popcon.deploy.attributes
+attributes:
+  check_mode:
+    support: full
+    details:
+      - Changes nothing in any mode.
+  diff_mode:
+    support: N/A
+    details:
+      - Changes nothing, so there is no difference to show.
+  idempotent:
+    support: full
+  platform:
+    support: full
+    platforms: linux
+"""
+
+EXAMPLES = r"""
+---
+- name: Look at the host
+  popcon.deploy.deploy_host_info:
+  register: host
+
+- name: Say what it runs
+  ansible.builtin.debug:
+    msg: "Engine {{ host.engine }}, Compose {{ host.compose }}"
+
+- name: See whether the app can be deployed there, and needs to be
+  popcon.deploy.deploy_host_info:
+    project: popcon
+    project_dir: /opt/popcon/app
+    parameter_paths: [/popcon]
+    repository: https://github.com/example/gitops.git
+    token_parameter: /popcon-deploy/GIT_TOKEN
+    registries: []
+    inputs: "{{ ['docker-compose.yml', '.env.example'] | to_json | hash('sha256') }}"
+    region: ap-northeast-2
+  register: host
+  failed_when: host.problems | length > 0
+"""
+
+RETURN = r"""
+---
+distribution:
+  description: C(ID) and C(VERSION_ID) of C(/etc/os-release).
+  returned: success
+  type: dict
+  sample: {"id": "debian", "version": "13"}
+engine:
+  description: Version of the Docker Engine that answers; null if none does.
+  returned: success
+  type: str
+  sample: 26.1.5
+compose:
+  description: Version of the C(docker compose) plugin; null without one.
+  returned: success
+  type: str
+  sample: 2.26.1
+missing:
+  description: Which of the things a release needs are not there.
+  returned: success
+  type: list
+  elements: str
+  choices: [engine, compose, git, boto3]
+  sample: [boto3]
+daemon_config:
+  description: What C(/etc/docker/daemon.json) holds; empty without the file, and if it is broken, which is a problem.
+  returned: success
+  type: dict
+  sample: {"live-restore": true}
+problems:
+  description: What would keep a deploy from working, and what to do about it, a sentence each.
+  returned: success
+  type: list
+  elements: str
+  sample: ["/var/lib/docker has 0.4 GB free, and 2.0 GB are needed. Make room there."]
+unchecked:
+  description: The checks that could not be made, because of what is missing or of a problem.
+  returned: success
+  type: list
+  elements: str
+  choices: [engine, compose, identity, clock, parameters, token, repository, registries, target]
+  sample: [repository]
+identity:
+  description: The ARN that AWS knows the host by; null if it was not asked.
+  returned: success
+  type: str
+  sample: arn:aws:sts::123456789012:assumed-role/popcon/i-0123456789abcdef0
+parameters:
+  description:
+    - Versions of the parameters below O(parameter_paths) by their names, without those that one below a later path replaces.
+      Null if they were not read.
+  returned: success
+  type: dict
+  sample: {"/popcon/DB_HOST": 4}
+commit:
+  description: The commit that O(ref) stands for; null if it was not asked for, or if only a checkout can tell.
+  returned: success
+  type: str
+  sample: 8c0de9a5bfb34f2b7c8d1e0f9a6b5c4d3e2f1a0b
+inputs:
+  description: O(inputs), for the task that releases.
+  returned: success
+  type: str
+  sample: 2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae
+release:
+  description: The record of the last good release of O(project), without its parameters; null without one.
+  returned: success
+  type: dict
+  sample: {"number": 12, "commit": "8c0de9a5bfb34f2b7c8d1e0f9a6b5c4d3e2f1a0b", "result": "good", "by": "alice"}
+lock:
+  description: Who deploys O(project) at this moment; null if nobody does.
+  returned: success
+  type: dict
+  sample: {"by": "alice", "origin": "laptop", "run": "5f1c", "since": "2026-11-23T07:00:00Z", "pid": 4711}
+services:
+  description: The containers of O(project), as in RV(popcon.deploy.compose_release#module:services).
+  returned: success
+  type: list
+  elements: dict
+  sample: [{"service": "frontend", "container": "popcon-frontend-1", "state": "healthy"}]
+at_target:
+  description: Whether a deploy would change nothing; null without O(inputs).
+  returned: success
+  type: bool
+  sample: false
+differences:
+  description: Why it would change something, in a few words each.
+  returned: success
+  type: list
+  elements: str
+  sample: ["commit 0f1e2d3 -> 8c0de9a", "parameter /popcon/DB_HOST changed", "image of backend", "backend is unhealthy"]
+"""
+
+import contextlib
+import importlib.util
+import typing as t
+
+from ansible.module_utils.common.warnings import warn
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.popcon.deploy.plugins.module_utils import _host, _registry_auth, _target
+from ansible_collections.popcon.deploy.plugins.module_utils._aws import retrying_config
+from ansible_collections.popcon.deploy.plugins.module_utils._engine import Engine
+from ansible_collections.popcon.deploy.plugins.module_utils._errors import attempt
+from ansible_collections.popcon.deploy.plugins.module_utils._git import Git, check_ref, check_repository, private_git
+from ansible_collections.popcon.deploy.plugins.module_utils._git_token import read_token
+from ansible_collections.popcon.deploy.plugins.module_utils._preflight import (
+    Findings,
+    Identity,
+    check_registries,
+    commit_of,
+    identify,
+    parameter_versions,
+)
+from ansible_collections.popcon.deploy.plugins.module_utils._records import Records
+from ansible_collections.popcon.deploy.plugins.module_utils._release import row
+
+ARGUMENT_SPEC: dict[str, t.Any] = {
+    "project": {"type": "str"},
+    "project_dir": {"type": "path"},
+    "state_dir": {"type": "path", "default": "/var/lib/popcon/projects"},
+    "min_free_gb": {"type": "float", "default": 2},
+    "parameter_paths": {"type": "list", "elements": "str"},
+    "repository": {"type": "str"},
+    "ref": {"type": "str", "default": "main"},
+    "token_parameter": {"type": "str", "no_log": False},
+    "token_username": {"type": "str", "default": "x-access-token", "no_log": False},
+    "git_timeout": {"type": "int", "default": 120},
+    "registries": {"type": "list", "elements": "str"},
+    "inputs": {"type": "str"},
+}
+
+Json = dict[str, t.Any]
+
+# What AWS is asked for, and the option that asks for it.
+AWS_CHECKS = {"parameters": "parameter_paths", "token": "token_parameter", "registries": "registries"}
+
+
+def run(module: AnsibleAWSModule) -> tuple[Json, list[str]]:
+    """The module's result, and warnings."""
+    params = module.params
+    findings = Findings()
+    result = look_at_host(findings)
+    if params["project"]:
+        check_docker(findings, result, params)
+    identity, parameters, token = ask_aws(module, findings, result["missing"])
+    result.update(identity=identity, parameters=parameters, commit=None, inputs=params["inputs"])
+    at_target = None if params["inputs"] is None else False
+    result.update(release=None, lock=None, services=[], at_target=at_target, differences=[])
+    with contextlib.ExitStack() as stack:
+        git = None
+        if params["repository"]:
+            if "git" in result["missing"] or (params["token_parameter"] and not token):
+                findings.unchecked.append("repository")
+            else:
+                git = findings.tried(opened_git, module, token, stack)
+        if git:
+            result["commit"] = findings.tried(commit_of, git, params["ref"], params["project_dir"])
+        if params["project"]:
+            result.update(findings.tried(look_at_project, params, findings, result, git) or {})
+    result.update(changed=False, problems=findings.problems, unchecked=findings.unchecked)
+    return result, findings.warnings
+
+
+def look_at_host(findings: Findings) -> Json:
+    """What the host has."""
+    there = {
+        "engine": _host.version_of("docker", "version", "--format", "{{.Server.Version}}"),
+        "compose": _host.version_of("docker", "compose", "version", "--short"),
+        "git": _host.version_of("git", "--version"),
+        "boto3": importlib.util.find_spec("boto3"),
+    }
+    return {
+        "distribution": _host.distribution(_host.read("/etc/os-release")),
+        "engine": there["engine"],
+        "compose": there["compose"],
+        "missing": [name for name, found in there.items() if not found],
+        "daemon_config": findings.tried(_host.daemon_config) or {},
+    }
+
+
+def check_docker(findings: Findings, host: Json, params: Json) -> None:
+    """Note what of Docker is too old, and where it has too little room."""
+    for name, title, least in (
+        ("engine", "Docker Engine", _host.MINIMUM_ENGINE),
+        ("compose", "Docker Compose", _host.MINIMUM_COMPOSE),
+    ):
+        if host[name]:
+            findings.problem(_host.age_problem(title, host[name], least))
+        else:
+            findings.unchecked.append(name)
+    folder = _host.data_folder(host["daemon_config"])
+    if host["engine"]:
+        folder = findings.tried(Engine().data_folder) or folder
+    needed = int(params["min_free_gb"] * _host.GIGABYTE)
+    findings.problem(findings.tried(_host.room_problem, folder, needed, _host.DOCKER_FILES))
+    findings.problem(
+        findings.tried(_host.room_problem, params["project_dir"], _host.PROJECT_BYTES, _host.PROJECT_FILES)
+    )
+
+
+def ask_aws(
+    module: AnsibleAWSModule, findings: Findings, missing: list[str]
+) -> tuple[str | None, dict[str, int] | None, str | None]:
+    """The host's ARN, the versions of the parameters by their names, and the token, as far as they were asked for."""
+    params = module.params
+    asked = [check for check, option in AWS_CHECKS.items() if params[option] is not None]
+    if not asked:
+        return None, None, None
+    region = None if "boto3" in missing else module.region
+    if region is None:
+        findings.unchecked += ["identity", "clock", *asked]
+        if "boto3" not in missing:
+            findings.problem("No region is set: set the option region, or AWS_REGION on the host.")
+        return None, None, None
+
+    def client(service: str, region: str = region, config: t.Any = None) -> t.Any:
+        return module.client(service, region=region, config=config or retrying_config())
+
+    identity = identify(client)
+    check_identity(findings, identity, own_registry=params["registries"] == [])
+    if identity.problem and not identity.unreachable:
+        findings.unchecked += asked
+        return None, None, None
+    versions = token = None
+    if "parameters" in asked:
+        versions = parameter_versions(findings, client("ssm"), params["parameter_paths"])
+    if "token" in asked:
+        token = findings.tried(read_token, module, params["token_parameter"])
+    if "registries" in asked:
+        names = params["registries"] or [identity.account]
+        if names == [None]:
+            findings.unchecked.append("registries")
+        else:
+            check_registries(findings, names, region, client)
+    return identity.arn, versions, token
+
+
+def check_identity(findings: Findings, identity: Identity, own_registry: bool) -> None:
+    """Note what is wrong with who the host is, and with its clock.
+
+    :param own_registry: whether the account's own registry is meant, for which the account must be known.
+    """
+    if identity.problem and identity.unreachable and not own_registry:
+        findings.warnings.append(identity.problem)
+    else:
+        findings.problem(identity.problem)
+    if identity.arn is None:
+        findings.unchecked.append("identity")
+    if identity.ahead is None:
+        findings.unchecked.append("clock")
+    else:
+        problem, warning = _host.clock_verdict(identity.ahead)
+        findings.problem(problem)
+        findings.warnings += [warning] if warning else []
+
+
+def opened_git(module: AnsibleAWSModule, token: str | None, stack: contextlib.ExitStack) -> Git:
+    """The host's git for the repository, until the stack is closed. Errors: DeployError."""
+    params = module.params
+    check_repository(params["repository"])
+    check_ref(params["ref"])
+    access = {
+        "username": params["token_username"],
+        "token": (lambda: token) if token else None,
+        "token_name": params["token_parameter"],
+    }
+    return stack.enter_context(private_git(params["repository"], params["git_timeout"], module.tmpdir, **access))
+
+
+def look_at_project(params: Json, findings: Findings, host: Json, git: Git | None) -> Json:
+    """What was released and what runs, and with `inputs` whether a deploy would change that. Errors: DeployError."""
+    records = Records(params["state_dir"], params["project"])
+    good, engine = records.last_good(), Engine()
+    found = {
+        "release": good and {name: value for name, value in good.items() if name != "parameters"},
+        "lock": records.holder(),
+        "services": [row(container) for container in engine.containers(records.project)] if host["engine"] else [],
+    }
+    if params["inputs"] is None:
+        return found
+    if host["missing"]:
+        findings.unchecked.append("target")
+        return {**found, "differences": [f"the host lacks {', '.join(host['missing'])}"]}
+    if good is None:
+        return {**found, "differences": ["no release yet"]}
+    versions = {} if params["parameter_paths"] is None else host["parameters"]
+    wanted = _target.Wanted(params["inputs"], params["repository"], host["commit"], versions)
+    auths = [_registry_auth.stored, _registry_auth.minted]
+    present = _target.look(good, records, engine, git, params["project_dir"], auths)
+    differences = _target.differences(good, wanted, present)
+    return {**found, "at_target": not differences, "differences": differences}
+
+
+def main() -> None:
+    """Entry point."""
+    module = AnsibleAWSModule(
+        argument_spec=ARGUMENT_SPEC,
+        required_together=[("project", "project_dir")],
+        required_by={"inputs": ["project"]},
+        supports_check_mode=True,
+        check_boto3=False,
+    )
+    answer, problem = attempt(run, module)
+    if answer is None:
+        module.fail_json(msg=problem)
+    result, warnings = answer
+    for sentence in warnings:
+        # AnsibleAWSModule's own method passes them to exit_json too, of which newer ansible-core complains.
+        warn(sentence)
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,314 @@
+# Copyright (c) 2026, popcon.deploy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A look at a project: real records, a real clone and real logins; the engine and compose play back what real ones say."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import pwd
+import types
+
+import pytest
+from ansible_collections.popcon.deploy.plugins.module_utils import _checkout, _ecr, _git, _records
+from ansible_collections.popcon.deploy.plugins.module_utils._compose import MOUNTS_LABEL, ComposeError, override_for
+from ansible_collections.popcon.deploy.plugins.module_utils._docker_config import Credentials
+from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError
+from ansible_collections.popcon.deploy.plugins.modules import compose_release_info
+from ansible_collections.popcon.deploy.tests.unit.plugins.git_remote import Remote
+
+DIGEST = "sha256:" + "1" * 64
+CANARY = "canary-secret"
+ENV = f"A=1\nPASSWORD={CANARY}\n".encode()
+
+
+def container(service, image=None, env=(), mounts=None):
+    labels = {"com.docker.compose.service": service, "com.docker.compose.config-hash": f"hash-{service}"}
+    return {
+        "Id": f"id-{service}",
+        "Name": f"/app-{service}-1",
+        "Image": "sha256:stored",
+        "Config": {
+            "Image": image or f"reg/{service}@{DIGEST}",
+            "Labels": {**labels, **({MOUNTS_LABEL: mounts} if mounts else {})},
+            "Env": list(env),
+        },
+        "State": {"Status": "running", "Running": True, "StartedAt": "2026-11-23T06:59:00.123Z"},
+        "RestartCount": 0,
+        "HostConfig": {"RestartPolicy": {"Name": "always"}},
+        "NetworkSettings": {"Ports": {}},
+    }
+
+
+class Host:
+    """A host with one release of two services, on which all is as recorded."""
+
+    def __init__(self, folder, monkeypatch):
+        self.remote = Remote(folder / "served")
+        self.commit = self.remote.commit({"docker-compose.yml": "services: {}\n", "web.conf": "one\n"})
+        self.dest = folder / "app"
+        self.update()
+        self.env_file = self.dest / ".env"
+        self.env_file.write_bytes(ENV)
+        self.records = _records.Records(str(folder / "state"), "popcon")
+        self.running = [container("web"), container("db")]
+        self.images = {f"reg/web@{DIGEST}", f"reg/db@{DIGEST}"}
+        self.actions, self.asked, self.compose_fails = {}, [], False
+        self.config = folder / "docker" / "config.json"
+        self.config.parent.mkdir()
+        login = compose_release_info.Login(pwd.getpwuid(os.geteuid()), str(self.config), True)
+        monkeypatch.setattr(compose_release_info, "Login", types.SimpleNamespace(of=lambda *_args: login))
+        monkeypatch.setattr(compose_release_info, "Engine", lambda: self)
+        monkeypatch.setattr(compose_release_info, "Compose", self.compose)
+        self.release()
+
+    def update(self):
+        """Bring the project's folder to what the repository says."""
+        with _git.private_git(self.remote.url, 60) as git:
+            _checkout.synchronise(git, "main", str(self.dest), str(self.dest.parent / "preview"), False)
+
+    def release(self, result="good", commit=None, problem=None, env=ENV, **fields):
+        """Record one more release."""
+        images = {name: {"reference": f"reg/{name}:1", "pinned": f"reg/{name}@{DIGEST}"} for name in ("web", "db")}
+        number = self.records.begin(
+            {
+                "action": "deploy", "restores": None, "commit": commit or self.commit, "images": images, "run": "r",
+                "files": ["docker-compose.yml"], "by": "alice", "origin": "laptop", "parameters": [{"key": "A"}],
+                **fields,
+            },
+            env,
+        )  # fmt: skip
+        if result != "started":
+            self.records.finish(number, result, problem)
+        return number
+
+    def look(self, **params):
+        defaults = {name: spec.get("default") for name, spec in compose_release_info.ARGUMENT_SPEC.items()}
+        given = {"project": "popcon", "project_dir": f"{self.dest}/", "state_dir": os.path.dirname(self.records.folder)}
+        result = compose_release_info.Look({**defaults, **given, **params}).result()
+        assert CANARY not in json.dumps(result)
+        return result
+
+    def drift(self, **params):
+        return self.look(**params)["drift"]
+
+    # The engine.
+
+    def image_id(self, reference):
+        return "sha256:id" if reference in self.images else None
+
+    def containers(self, project):
+        return list(self.running) if project == "popcon" else []
+
+    # Compose.
+
+    def compose(self, *arguments):
+        self.asked.append(arguments)
+        return self
+
+    def model(self, _placeholders=None):
+        if self.compose_fails:
+            raise ComposeError("config", f"yaml: line 2: {CANARY}")
+        mount = {"type": "bind", "source": f"{self.dest}/web.conf"}
+        return {"services": {"web": {"image": "reg/web:1", "volumes": [mount]}, "db": {"image": "reg/db:1"}}}
+
+    def raw_model(self):
+        return self.model()
+
+    def planned(self, _override, _placeholders):
+        return self.actions
+
+    def hashes(self, _override, _placeholders):
+        return {}
+
+
+@pytest.fixture
+def host(tmp_path, monkeypatch):
+    return Host(tmp_path, monkeypatch)
+
+
+def test_all_is_as_recorded(host):
+    look = host.look()
+    assert look["drift"] == [] and look["commit"] == host.commit and look["lock"] is None
+    assert [row["service"] for row in look["services"]] == ["web", "db"]
+    assert look["release"] == look["newest"] == look["releases"][0]
+    assert (look["release"]["number"], look["release"]["restorable"], look["release"]["why_not"]) == (1, True, None)
+    assert "parameters" not in look["release"]
+
+
+def test_compose_is_asked_with_the_recorded_files_and_settings(host):
+    host.env_file.write_bytes(b"A=2\n")
+    host.release(files=["docker-compose.yml", "more.yml"])
+    host.look()
+    files = [f"{host.dest}/docker-compose.yml", f"{host.dest}/more.yml"]
+    assert host.asked == [("popcon", str(host.dest), files, host.records.env_path(2))]
+
+
+def test_a_host_on_which_nothing_was_ever_released(host, tmp_path):
+    look = host.look(state_dir=str(tmp_path / "nothing"), project_dir=str(tmp_path / "nowhere"))
+    assert look["drift"] == ["no release has been good yet"]
+    assert (look["release"], look["newest"], look["releases"], look["history"]) == (None, None, [], [])
+    assert look["commit"] is None and len(look["services"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (ENV, []),
+        (b"# other words\n" + ENV, []),
+        (ENV + b"B=2\n", ["{} differs in B"]),
+        (ENV.replace(b"A=1", b"A=2"), ["{} differs in A"]),
+        (b"", ["{} differs in A, PASSWORD"]),
+        (None, ["{} is missing"]),
+        (ENV + f"{CANARY} {CANARY}\n".encode(), ["{}, line 3: not a comment, not KEY=default and not KEY."]),
+    ],
+)
+def test_settings_that_were_edited(host, content, said):
+    if content is None:
+        host.env_file.unlink()
+    else:
+        host.env_file.write_bytes(content)
+    assert host.drift() == [text.format(host.env_file) for text in said]
+
+
+def test_settings_elsewhere(host, tmp_path):
+    (tmp_path / "other.env").write_bytes(b"")
+    assert host.drift(env_file=str(tmp_path / "other.env")) == [f"{tmp_path}/other.env differs in A, PASSWORD"]
+
+
+def test_files_that_were_edited(host):
+    (host.dest / "web.conf").write_text("two\n")
+    (host.dest / "docker-compose.yml").unlink()
+    (host.dest / "notes").write_text("not from the repository\n")
+    assert host.drift() == ["files edited: docker-compose.yml, web.conf"]
+
+
+def test_a_folder_at_another_commit(host):
+    later = host.remote.commit({"web.conf": "two\n"})
+    host.update()
+    assert host.drift() == [f"the folder is at commit {later[:12]}, recorded is {host.commit[:12]}"]
+    assert host.look()["releases"][0]["restorable"] is True
+
+
+def test_a_folder_that_is_no_clone_any_more(host):
+    (host.dest / ".git" / "HEAD").unlink()
+    assert f"the folder is no checkout any more, recorded is commit {host.commit[:12]}" in host.drift()
+    assert host.look()["release"]["why_not"] == f"commit {host.commit[:12]} is not in the clone any more"
+
+
+def test_a_folder_that_is_a_link_is_told_of_once(host, tmp_path):
+    host.release()
+    (tmp_path / "link").symlink_to(host.dest)
+    said = [text for text in host.drift(project_dir=str(tmp_path / "link")) if "symbolic link is not followed" in text]
+    assert len(said) == 1
+
+
+def test_another_definition_is_explained_by_settings_and_mounted_files(host):
+    now = override_for(host.model(), {}, str(host.dest), str(host.dest))["services"]["web"]["labels"][MOUNTS_LABEL]
+    host.running[:] = [container("web", env=["A=0", f"PASSWORD={CANARY}"], mounts=now), container("db", env=["A=1"])]
+    assert host.drift() == []
+    host.actions = {"app-web-1": "recreate"}
+    assert host.drift() == ["web was started with other settings: A"]
+    (host.dest / "web.conf").write_text("two\n")
+    assert host.drift() == [
+        "web was started before its mounted files changed",
+        "web was started with other settings: A",
+        "files edited: web.conf",
+    ]
+    host.actions = {"app-db-1": "recreate"}
+    assert host.drift()[0] == "db was started with another definition than the files now give"
+
+
+def test_another_image_is_no_other_definition(host):
+    host.running[0] = container("web", image="reg/web:1")
+    assert host.drift() == [f"web runs reg/web:1, recorded is {DIGEST[:19]}"]
+
+
+def test_compose_refusing_the_files_keeps_nothing_else_from_being_told(host):
+    host.compose_fails = True
+    del host.running[1]
+    first, second = host.drift()
+    assert first == "db is missing" and second.startswith("docker compose config failed: yaml: line 2: ****")
+
+
+def test_a_release_that_failed_and_one_that_can_be_gone_back_to(host):
+    host.release("failed", problem=f"Service web is unhealthy.\n{CANARY}")
+    look = host.look()
+    assert look["drift"] == ["the last deploy (2) failed: Service web is unhealthy."]
+    assert (look["release"]["number"], look["newest"]["number"]) == (1, 2)
+    assert [release["why_not"] for release in look["releases"]] == ["it was not good", None]
+
+
+def test_who_is_at_it(host):
+    with host.records.locked({"by": "bob", "origin": "ci", "run": "r2"}, 0, print):
+        look = host.look()
+    assert look["lock"]["by"] == "bob"
+    assert look["drift"] == [f"bob is at it since {look['lock']['since']}"]
+
+
+def test_what_can_not_be_gone_back_to(host):
+    host.images.remove(f"reg/db@{DIGEST}")
+    host.release(commit="f" * 40)
+    os.unlink(host.records.env_path(1))
+    assert [release["why_not"] for release in host.look()["releases"]] == [
+        f"commit {'f' * 12} is not in the clone any more; images have to be pulled again: db",
+        "its settings are not kept any more; images have to be pulled again: db",
+    ]
+
+
+def test_recorded_settings_that_are_gone(host):
+    os.unlink(host.records.env_path(1))
+    assert host.drift() == ["The settings of release 1 of popcon are not kept any more."]
+
+
+def test_history_is_cut(host):
+    for number in range(3):
+        host.records.audit(action="deploy", release=number)
+    assert [line["release"] for line in host.look(history=2)["history"]] == [2, 1]
+
+
+def test_logins(host):
+    stated = base64.b64encode(json.dumps({"expiration": 1795446000}).encode()).decode()
+    silent = Credentials("AWS", CANARY)
+    note = _ecr.note_of(_ecr.Token(silent, 1795446060.0))
+    auths = {"b": {"auth": Credentials("AWS", stated).basic}, "a": {"auth": silent.basic}, "c": {"auth": silent.basic}}
+    host.config.write_text(json.dumps({"auths": auths, "credHelpers": {"d": "ecr-login"}}))
+    (host.config.parent / "ecr-login.json").write_text(json.dumps({"a": note}))
+    assert host.look()["tokens"] == [
+        {"registry": "a", "expires_at": "2026-11-23T15:01:00Z"},
+        {"registry": "b", "expires_at": "2026-11-23T15:00:00Z"},
+        {"registry": "c", "expires_at": None},
+        {"registry": "d", "expires_at": None},
+    ]
+
+
+def test_logins_that_cannot_be_read_keep_nothing_else_from_being_told(host):
+    host.config.write_text(f"{{ {CANARY}")
+    look = host.look()
+    assert look["tokens"] == [] and len(look["services"]) == 2
+    (said,) = look["drift"]
+    assert "config.json is not valid JSON" in said
+
+
+def test_a_look_changes_nothing(host):
+    def everything():
+        found = {}
+        for at, folders, names in os.walk(host.dest.parent):
+            for name in (*folders, *names):
+                info = os.lstat(os.path.join(at, name))
+                found[os.path.join(at, name)] = (info.st_ino, info.st_mtime_ns, info.st_size)
+        return found
+
+    (host.dest / "web.conf").write_text("two\n")
+    host.actions = {"app-web-1": "recreate"}
+    before = everything()
+    host.look()
+    assert everything() == before
+
+
+def test_a_name_that_is_none_for_compose(host):
+    with pytest.raises(DeployError, match="no name for a compose project"):
+        host.look(project="../x")
