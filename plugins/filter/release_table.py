@@ -12,7 +12,8 @@ version_added: 0.1.0
 author:
   - popcon.deploy contributors (@popcon)
 description:
-  - Turns what P(popcon.deploy.compose_release#module) returned on several hosts into a table that people can read.
+  - Turns what P(popcon.deploy.compose_release#module) or P(popcon.deploy.compose_rollback#module) returned on several hosts into a
+    table that people can read.
 options:
   _input:
     description:
@@ -47,22 +48,20 @@ _value:
 
 import typing as t
 
+from ansible_collections.popcon.deploy.plugins.plugin_utils._table import digest, table
+
 HEADINGS = ("HOST", "SERVICE", "IMAGE DIGEST", "HEALTH", "PORT")
-# Of a digest, as many digits as docker shows of an id.
-DIGEST_LENGTH = len("sha256:") + 12
 
 
 def release_table(releases: dict[str, dict[str, t.Any]]) -> list[str]:
     """The lines of the table; see DOCUMENTATION."""
-    rows = [HEADINGS]
+    rows: list[tuple[str, ...]] = []
     for host, release in releases.items():
-        services = release.get("services", [])
         rows += [
-            (host, s["service"], s["digest"][:DIGEST_LENGTH] or "-", s["state"], ",".join(s["ports"]) or "-")
-            for s in services
-        ] or [(host, "-", "-", "not deployed", "-")]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
+            (host, s["service"], digest(s["digest"]), s["state"], ",".join(s["ports"]))
+            for s in release.get("services", [])
+        ] or [(host, "", "", "not deployed", "")]
+    return table(HEADINGS, rows)
 
 
 class FilterModule:

@@ -1,0 +1,195 @@
+# Copyright (c) 2026, popcon.deploy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The tables of status, history and releases, and the verdict on a host."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import ansible_collections.popcon.deploy.plugins.plugin_utils._table as _table
+import pytest
+import yaml
+from ansible_collections.popcon.deploy.plugins.filter import (
+    history_table,
+    kept_releases_table,
+    release_status,
+    release_table,
+    status_table,
+)
+
+COMMIT, LATER = "4f1d3c2b5a69" + "7" * 28, "b" * 40
+RELEASE = {
+    "number": 12, "commit": COMMIT, "action": "deploy", "restores": None, "by": "alice", "origin": "laptop",
+    "ended": "2026-11-23T07:01:10Z", "result": "good", "restorable": True, "why_not": None,
+}  # fmt: skip
+SERVICE = {
+    "service": "frontend", "digest": "sha256:" + "1a" * 32, "recorded_digest": "sha256:" + "2b" * 32, "restarts": 0,
+    "state": "healthy", "uptime_seconds": 7300, "ports": ["3000", "3001"],
+}  # fmt: skip
+LINE = {
+    "time": "2026-11-23T07:01:10Z", "action": "deploy", "release": 12, "restores": None, "commit": COMMIT, "by": "alice",
+    "origin": "laptop", "result": "good", "seconds": 69.6, "problem": None,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("plugin", [history_table, kept_releases_table, release_status, release_table, status_table])
+def test_a_plugin_has_the_one_filter_that_its_file_is_named_after(plugin):
+    (name,) = plugin.FilterModule().filters()
+    assert name == Path(plugin.__file__).stem == yaml.safe_load(plugin.DOCUMENTATION)["name"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(None, ""), (0, "0s"), (59, "59s"), (60, "1m"), (3599, "59m"), (3600, "1h"), (86399, "23h"), (200000, "2d")],
+)
+def test_age(seconds, text):
+    assert _table.age(seconds) == text
+
+
+def test_status_table():
+    odd = {
+        "service": "db",
+        "digest": "",
+        "recorded_digest": "",
+        "state": "missing",
+        "uptime_seconds": None,
+        "ports": [],
+    }
+    statuses = {
+        "web-1": {
+            "services": [SERVICE, {**odd, "restarts": 3}],
+            "release": RELEASE,
+            "tokens": [{"registry": "a.example", "expires_at": "2026-11-23T15:00:00Z"}, {"registry": "b", "expires_at": None}],
+            "differences": ["db is missing", "a deploy would create db"],
+        },
+        "web-2": {"services": [], "release": None, "tokens": [], "differences": []},
+        "web-3": {},
+        "web-4": {"differences": ["no session"]},
+    }  # fmt: skip
+    assert status_table.status_table(statuses) == [
+        "HOST   SERVICE   RUNS                 RECORDED             HEALTH              UP  RESTARTS  PORT",
+        "web-1  frontend  sha256:1a1a1a1a1a1a  sha256:2b2b2b2b2b2b  healthy             2h  0         3000,3001",
+        "web-1  db        -                    -                    missing             -   3         -",
+        "web-2  -         -                    -                    nothing runs        -   -         -",
+        "web-3  -         -                    -                    could not be asked  -   -         -",
+        "web-4  -         -                    -                    could not be asked  -   -         -",
+        "web-1: release 12, commit 4f1d3c2b5a69, deploy by alice from laptop, 2026-11-23T07:01:10Z",
+        "web-1: logged in to a.example until 2026-11-23T15:00:00Z",
+        "web-1: logged in to b",
+        "web-1: NOT AS IT SHOULD BE: db is missing",
+        "web-1: NOT AS IT SHOULD BE: a deploy would create db",
+        "web-4: NOT AS IT SHOULD BE: no session",
+    ]
+
+
+def test_status_table_of_a_release_without_a_commit_and_of_a_rollback():
+    release = {**RELEASE, "commit": None, "action": "rollback", "restores": 9}
+    table = status_table.status_table({"web-1": {"services": [], "release": release}})
+    assert table[-1] == "web-1: release 12, commit unknown, rollback to 9 by alice from laptop, 2026-11-23T07:01:10Z"
+
+
+def test_history_table():
+    rollback = {
+        **LINE,
+        "action": "rollback",
+        "restores": 9,
+        "release": 13,
+        "result": "failed",
+        "problem": "web is unhealthy",
+    }
+    own = {**LINE, "action": "automatic rollback", "restores": 9, "seconds": None, "commit": None}
+    histories = {"web-1": [rollback, own, LINE], "web-2": [], "web-3": None, "web-4": [{"time": "t"}]}
+    assert history_table.history_table(histories) == [
+        "HOST   TIME                  ACTION              RELEASE  COMMIT        BY     FROM    RESULT  SECONDS  PROBLEM",
+        "web-1  2026-11-23T07:01:10Z  rollback to 9       13       4f1d3c2b5a69  alice  laptop  failed  70       web is unhealthy",
+        "web-1  2026-11-23T07:01:10Z  automatic rollback  12       -             alice  laptop  good    -        -",
+        "web-1  2026-11-23T07:01:10Z  deploy              12       4f1d3c2b5a69  alice  laptop  good    70       -",
+        "web-2  -                     nothing yet         -        -             -      -       -       -        -",
+        "web-3  -                     could not be asked  -        -             -      -       -       -        -",
+        "web-4  t                     -                   -        -             -      -       -       -        -",
+    ]  # fmt: skip
+
+
+def test_kept_releases_table():
+    failed = {
+        **RELEASE,
+        "number": 13,
+        "action": "rollback",
+        "restores": 9,
+        "result": "failed",
+        "why_not": "it was not good",
+    }
+    infos = {"web-1": {"releases": [failed, {**RELEASE, "ended": None}]}, "web-2": {"releases": []}, "web-3": {}}
+    assert kept_releases_table.kept_releases_table(infos) == [
+        "HOST   RELEASE             COMMIT        ACTION         BY     ENDED                 RESULT  TO GO BACK TO",
+        "web-1  13                  4f1d3c2b5a69  rollback to 9  alice  2026-11-23T07:01:10Z  failed  it was not good",
+        "web-1  12                  4f1d3c2b5a69  deploy         alice  -                     good    all is on the host",
+        "web-2  none yet            -             -              -      -                     -       -",
+        "web-3  could not be asked  -             -              -      -                     -       -",
+    ]
+
+
+INFO = {"commit": COMMIT, "drift": [], "services": [SERVICE]}
+NO_CHANGE = {
+    "checkout": {"after": COMMIT, "changed_files": []},
+    "settings": {"added": [], "modified": [], "removed": []},
+    "release": {"plan": []},
+}
+
+
+def test_a_host_that_is_as_it_should_be():
+    status = release_status.release_status({**INFO, "changed": False, "failed": False, "invocation": {}}, **NO_CHANGE)
+    assert status == {
+        **INFO,
+        "wanted": {"commit": COMMIT, "changed_files": [], "settings": [], "plan": []},
+        "problem": None,
+        "differences": [],
+    }
+
+
+@pytest.mark.parametrize(
+    ("info", "wanted", "problem", "differences"),
+    [
+        ({"drift": ["web is missing"]}, {}, None, ["web is missing"]),
+        ({}, {"checkout": {"after": LATER, "changed_files": []}}, None, ["a deploy would bring the folder to commit bbbbbbbbbbbb"]),
+        (
+            {"commit": None},
+            {"checkout": {"after": COMMIT, "changed_files": ["a", "b"]}},
+            None,
+            ["a deploy would bring the folder to commit 4f1d3c2b5a69", "a deploy would write or remove files: a, b"],
+        ),
+        (
+            {},
+            {"settings": {"added": ["C"], "modified": ["B"], "removed": ["A"]}},
+            None,
+            ["a deploy would change settings: A, B, C"],
+        ),
+        ({}, {"release": {"plan": ["create web", "start db"]}}, None, ["a deploy would create web", "a deploy would start db"]),
+        (
+            {"drift": ["web is missing"]},
+            {"release": {"plan": ["create web"]}},
+            "no login",
+            ["no login", "web is missing", "a deploy would create web"],
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_not_as_it_should_be(info, wanted, problem, differences):
+    status = release_status.release_status({**INFO, **info}, **{**NO_CHANGE, **wanted}, problem=problem)
+    assert (status["differences"], status["problem"]) == (differences, problem)
+
+
+def test_wanted_is_null_if_nobody_asked_and_partly_known_if_that_failed_on_the_way():
+    assert release_status.release_status(INFO)["wanted"] is None
+    assert release_status.release_status({}, problem="x") == {"wanted": None, "problem": "x", "differences": ["x"]}
+    status = release_status.release_status(INFO, checkout=NO_CHANGE["checkout"], problem="x")
+    assert status["wanted"] == {"commit": COMMIT, "changed_files": [], "settings": [], "plan": []}
+    failed = {"failed": True, "msg": "x"}
+    assert release_status.release_status(INFO, checkout=failed, problem="x")["differences"] == ["x"]
+
+
+def test_no_line_ends_in_blanks():
+    lines = status_table.status_table({"a": {"services": [{**SERVICE, "ports": []}]}, "long-name": {}})
+    assert not [line for line in lines if re.search(r"\s$", line)]
