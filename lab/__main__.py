@@ -41,7 +41,7 @@ def _status(arguments: argparse.Namespace) -> int:
 
 
 def _push(arguments: argparse.Namespace) -> int:
-    images.push_version(arguments.service, arguments.version, arguments.fault)
+    images.push_version(arguments.service, arguments.version, arguments.fault, arguments.ballast)
     return 0
 
 
@@ -68,10 +68,13 @@ def _print_table(rows: list[tuple[str, ...]]) -> None:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
 
 
-def _count(text: str) -> int:
-    if not text.isdigit() or not 1 <= int(text) <= 20:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 20")
-    return int(text)
+def _number(least: int, most: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        if not text.isdigit() or not least <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number from {least} to {most}")
+        return int(text)
+
+    return number
 
 
 def _assignment(text: str) -> list[str]:
@@ -85,7 +88,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m lab", description="An AWS account on one machine.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     up = commands.add_parser("up", help="build, start and fill the lab; what is there already stays")
-    up.add_argument("--hosts", type=_count, metavar="N", help="EC2 stand-ins, 1 to 20 (default: as before, or 1)")
+    up.add_argument(
+        "--hosts", type=_number(1, 20), metavar="N", help="EC2 stand-ins, 1 to 20 (default: as before, or 1)"
+    )
     up.set_defaults(command=_up, changes=True)
     down = commands.add_parser("down", help="remove the lab from this machine")
     down.add_argument("--images", action="store_true", help="its images too")
@@ -96,8 +101,10 @@ def _parser() -> argparse.ArgumentParser:
     push = commands.add_parser("push", help="build another version of a sample image and push it under its usual tag")
     push.add_argument("service", choices=("frontend", "backend"))
     push.add_argument("--version", default="1", help="what its health page shows (default: 1)")
-    faults = ("none", "exit", "unhealthy")
-    push.add_argument("--fault", choices=faults, default="none", help="make it fail at its start, or its health check")
+    faults = "; ".join(f"{fault}: {what}" for fault, what in images.FAULTS.items())
+    push.add_argument("--fault", choices=tuple(images.FAULTS), default="none", help=faults)
+    ballast = "make it bigger by so many megabytes (default: 0)"
+    push.add_argument("--ballast", type=_number(0, 1000), default=0, metavar="MB", help=ballast)
     push.set_defaults(command=_push, changes=True)
     set_ = commands.add_parser("set", help="change a parameter of the application, as its owner would")
     # One word: a value such as -Xmx256m by itself would be taken for an option.

@@ -72,6 +72,14 @@ IMAGES = (
     Image("app-frontend", _APP / "frontend", base="python", pushed_as=f"{ECR_REPOSITORY}:frontend-latest"),
 )
 _BASE_TAG = "popcon-lab/base"
+#: What an image of the application can be built to do wrong.
+FAULTS = {
+    "none": "nothing",
+    "exit": "the process ends at its start",
+    "crash": "it works for two seconds, then the process ends",
+    "slow": "it takes twenty seconds to start",
+    "unhealthy": "it runs and its health check fails",
+}
 
 
 def build_all() -> None:
@@ -106,18 +114,19 @@ def push_all() -> None:
         state.save_seeded(**{image.name: content})
 
 
-def push_version(service: str, version: str, fault: str) -> None:
+def push_version(service: str, version: str, fault: str, ballast: int) -> None:
     """Build `frontend` or `backend` as another version and push it under its usual tag.
 
-    `fault`: `none`, `exit` (the process ends at its start) or `unhealthy` (it runs and its health check fails).
+    `fault` is one of FAULTS; `ballast` makes the image bigger by so many megabytes, other ones in each version.
     """
     image = next(image for image in IMAGES if image.name == f"app-{service}")
     name = f"{ECR_REPOSITORY}:{service}-latest"
     if not _content_of(image.tag):
         raise LabError("the lab's images are not built; run: python -m lab up")
     with step(f"Pushing {name}, version {version}{'' if fault == 'none' else f', fault {fault}'}"):
-        arguments = ("--build-arg", f"VERSION={version}", "--build-arg", f"FAULT={fault}")
-        _build(image.context, f"{PUSH_REGISTRY}/{name}", *arguments)
+        arguments = {"VERSION": version, "FAULT": fault, "BALLAST": ballast}
+        options = (f"--build-arg={key}={value}" for key, value in arguments.items())
+        _build(image.context, f"{PUSH_REGISTRY}/{name}", *options)
         _push(name)
 
 

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from lab import config, gitops, state
 
@@ -51,6 +51,30 @@ class Run:
         return sum(numbers["changed"] for numbers in self.recap.values())
 
 
+class Started:
+    """An ansible-playbook that runs.
+
+    :param process: its standard output and error go to `log`.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes], log: IO[bytes]) -> None:
+        self._process = process
+        self._log = log
+        self.pid = process.pid
+
+    @property
+    def output(self) -> str:
+        """What it printed so far."""
+        log = self._log.fileno()
+        return os.pread(log, os.fstat(log).st_size, 0).decode(errors="replace")
+
+    def wait(self, seconds: float | None = None) -> Run:
+        """Wait for its end, for so long at most; else `subprocess.TimeoutExpired`."""
+        self._process.wait(seconds)
+        print(self.output)
+        return Run(self._process.returncode, self.output)
+
+
 class Controller:
     """The lab's deployment controller."""
 
@@ -64,23 +88,31 @@ class Controller:
         # The tests' own way to the collection; a user has ansible.cfg.
         return {name: value for name, value in env.items() if name not in ("PYTHONPATH", "ANSIBLE_COLLECTIONS_PATH")}
 
-    def playbook(self, *arguments: str, env: dict[str, str] | None = None, cwd: Path = ROOT) -> Run:
-        """Run ansible-playbook."""
-        done = subprocess.run(
+    def start(self, *arguments: str, env: dict[str, str] | None = None, cwd: Path = ROOT) -> Started:
+        """Start ansible-playbook."""
+        # Not a pipe, which would stay open for as long as any process it started lives.
+        log = tempfile.TemporaryFile()  # noqa: SIM115
+        process = subprocess.Popen(
             ["ansible-playbook", *arguments],
             cwd=cwd,
             env={**self.env, "ANSIBLE_NOCOLOR": "1", **(env or {})},
-            stdout=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
             stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
         )
-        print(done.stdout)
-        return Run(done.returncode, done.stdout)
+        return Started(process, log)
+
+    def playbook(self, *arguments: str, env: dict[str, str] | None = None, cwd: Path = ROOT) -> Run:
+        """Run ansible-playbook."""
+        return self.start(*arguments, env=env, cwd=cwd).wait()
+
+    def start_deploy(self, *arguments: str) -> Started:
+        """Start a deployment to the lab."""
+        return self.start(DEPLOY, "-i", "inventories/lab", *arguments)
 
     def deploy(self, *arguments: str) -> Run:
         """Deploy to the lab."""
-        return self.playbook(DEPLOY, "-i", "inventories/lab", *arguments)
+        return self.start_deploy(*arguments).wait()
 
     def hosts(self) -> list[dict[str, str]]:
         """The lab's hosts: id, name, container, address, state."""
@@ -103,11 +135,14 @@ class Controller:
         lines = self.on_host("docker", "ps", "--no-trunc", "--format", template, host=host).splitlines()
         return dict(line.split() for line in lines)
 
+    def url(self, host: int = 0) -> str:
+        """Where a host's front end says how it is."""
+        return f"http://{self.hosts()[host]['address']}:{config.APP_PORT}/health"
+
     def health(self, host: int = 0) -> dict[str, Any]:
         """What the front end says of itself, the back end and its databases."""
-        url = f"http://{self.hosts()[host]['address']}:3000/health"
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(url, timeout=10) as answer:
+        with opener.open(self.url(host), timeout=10) as answer:
             return json.load(answer)
 
     def counters(self) -> dict[str, Any]:

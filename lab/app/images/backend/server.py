@@ -13,16 +13,15 @@ from __future__ import annotations
 import json
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import fault
 import pymysql
 import redis
 
 VERSION = os.environ["APP_VERSION"]
-FAULT = os.environ["APP_FAULT"]
 SHOWN = ("SPRING_PROFILES_ACTIVE", "JAVA_OPTS", "DB_HOST", "DB_PORT", "DB_NAME", "REDIS_HOST", "REDIS_PORT")
 
 
@@ -70,7 +69,7 @@ def report() -> dict[str, object]:
     return {
         "service": "backend",
         "version": VERSION,
-        "ok": FAULT != "unhealthy" and all(found["ok"] for found in dependencies.values()),
+        "ok": fault.FAULT != "unhealthy" and all(found["ok"] for found in dependencies.values()),
         "settings": {name: os.environ.get(name) for name in SHOWN},
         "dependencies": dependencies,
     }
@@ -100,8 +99,7 @@ class Handler(BaseHTTPRequestHandler):
 
 def main() -> None:
     """Serve on port 8080 until SIGTERM."""
-    if FAULT == "exit":
-        sys.exit(f"backend {VERSION}: this image was built to fail at its start")
+    fault.begin("backend")
     server = ThreadingHTTPServer(("", 8080), Handler)
     # shutdown() waits for the loop, which this handler interrupts: hence the thread.
     signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())

@@ -11,14 +11,14 @@ import html
 import json
 import os
 import signal
-import sys
 import threading
 import urllib.error
 import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import fault
+
 VERSION = os.environ["APP_VERSION"]
-FAULT = os.environ["APP_FAULT"]
 PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>Pop-Con</title>
 <style>body {{ font: 1rem/1.5 system-ui; max-width: 44rem; margin: 3rem auto; padding: 0 1rem }}</style>
@@ -52,7 +52,7 @@ class Handler(BaseHTTPRequestHandler):
             self.send_error(404)
             return
         backend = ask_backend()
-        ok = FAULT != "unhealthy" and backend["ok"] is True
+        ok = fault.FAULT != "unhealthy" and backend["ok"] is True
         if self.path == "/":
             kind = "text/html; charset=utf-8"
             text = PAGE.format(
@@ -78,8 +78,7 @@ class Handler(BaseHTTPRequestHandler):
 
 def main() -> None:
     """Serve on port 3000 until SIGTERM."""
-    if FAULT == "exit":
-        sys.exit(f"frontend {VERSION}: this image was built to fail at its start")
+    fault.begin("frontend")
     server = ThreadingHTTPServer(("", 3000), Handler)
     # shutdown() waits for the loop, which this handler interrupts: hence the thread.
     signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
