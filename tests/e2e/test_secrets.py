@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import secrets
 import shlex
 import urllib.parse
@@ -36,6 +37,7 @@ from .sweep import (
 PROJECT = "/opt/popcon/app"
 ENV_FILE = f"{PROJECT}/.env"
 DOCKER_CONFIG = "/root/.docker/config.json"
+RELEASES = "/var/lib/popcon/projects/popcon/releases"
 REMOTE_TMP = "/var/tmp/ansible-ssm"
 # A secret of two lines, each of them its own.
 MULTI_LINE = f"c4n4ry{secrets.token_hex(8)}$x${{HOME}} 'é' \"漢\"\n\\n {secrets.token_hex(8)} #`id` $$ %s=\\"
@@ -66,6 +68,7 @@ class Story:
     secrets: dict[str, str]
     found: dict[str, set[str]]
     modes: str
+    open_to_others: str
     killed: list[bytes]
     kept: list[str]
 
@@ -118,6 +121,7 @@ def story(controller: Controller, tmp_path_factory: pytest.TempPathFactory) -> I
         secrets=canaries,
         found=sweep.gather(canaries),
         modes=sweep.on_host("stat", "-c", "%a %U %n", ENV_FILE, DOCKER_CONFIG, "/root/.docker").decode(),
+        open_to_others=sweep.on_host("find", RELEASES, "-perm", "/077").decode(),
         killed=killed,
         kept=sweep.on_host("find", REMOTE_TMP, "-name", "AnsiballZ*").decode().splitlines(),
     )
@@ -146,10 +150,11 @@ def test_the_deployments_ended_as_they_were_meant_to(story):
 
 def test_no_secret_is_anywhere_else(story):
     found = {place: names for place, names in story.found.items() if names}
-    assert found == {
-        f"host: {ENV_FILE}": story.secrets.keys() - {"git_token", "token", "never rendered"},
-        f"host: {DOCKER_CONFIG}": {"token"},
-    }
+    settings = story.secrets.keys() - {"git_token", "token", "never rendered"}
+    # Those of the releases that can be gone back to.
+    kept = {place for place in found if re.fullmatch(f"host: {RELEASES}/[0-9]+/env", place)}
+    assert kept and all(found.pop(place) <= settings for place in kept)
+    assert found == {f"host: {ENV_FILE}": settings, f"host: {DOCKER_CONFIG}": {"token"}}
 
 
 def test_every_place_was_looked_at(story):
@@ -157,7 +162,7 @@ def test_every_place_was_looked_at(story):
     assert kinds == {"output", "controller", "command lines", "journal", "bucket", "host"}
     assert "controller: log" in story.found
     # What was run on the host was sent through the bucket, where the last versions are deletions, and kept on the host.
-    modules = ("docker_host_info", "gitops_checkout", "ssm_env_render", "ecr_login", "compose_release")
+    modules = ("deploy_host_info", "gitops_checkout", "ssm_env_render", "ecr_login", "compose_release")
     for module in modules:
         assert any(f"AnsiballZ_{module}.py" in place for place in story.found if place.startswith("bucket: "))
         assert any(path.endswith(f"AnsiballZ_{module}.py") for path in story.kept)
@@ -165,6 +170,7 @@ def test_every_place_was_looked_at(story):
 
 def test_the_files_that_hold_secrets_are_private(story):
     assert story.modes == f"600 root {ENV_FILE}\n600 root {DOCKER_CONFIG}\n700 root /root/.docker\n"
+    assert story.open_to_others == ""
 
 
 def test_a_leak_is_found_in_every_place(controller, story, tmp_path):
