@@ -32,6 +32,9 @@ _UP = ("up", "--detach", "--no-build", "--pull", "never")
 
 MOUNTS_LABEL = "popcon.deploy.mounts"
 
+# A label that names variables which a service only reads at its first start, separated by commas.
+INITIAL_LABEL = "popcon.deploy.initial-environment"
+
 _ACTION = re.compile(
     r"Container (?P<name>\S+)\s+(?P<action>Create|Created|Recreate|Recreated|Start|Started|Starting|Running)\s*$"
 )
@@ -256,6 +259,21 @@ def services_using(
         if used:
             using[name] = sorted(used)
     return using
+
+
+def initial_environment(model: Json) -> dict[str, list[str]]:
+    """The variables that `INITIAL_LABEL` names, by service."""
+    named = {name: (service.get("labels") or {}).get(INITIAL_LABEL, "") for name, service in model["services"].items()}
+    return {name: [part.strip() for part in text.split(",") if part.strip()] for name, text in named.items() if text}
+
+
+def without_environment(model: Json, variables: t.Mapping[str, t.Collection[str]]) -> Json:
+    """The model without some variables of some services."""
+    services = dict(model["services"])
+    for name in variables.keys() & services.keys():
+        kept = {k: v for k, v in (services[name].get("environment") or {}).items() if k not in variables[name]}
+        services[name] = {**services[name], "environment": kept}
+    return {**model, "services": services}
 
 
 def _env_file_path(item: t.Any) -> str:

@@ -110,9 +110,12 @@ class Release:
         # Any text serves where only the shape of the plan is asked for.
         self._placeholders = dict.fromkeys(wanted.unwritten_keys, "0")
         self._model = self._in_words(lambda: compose.model(self._placeholders))
+        self._initial = _compose.initial_environment(self._model)
         self.references = self._references()
         self.images = dict(images) if images is not None else self._pinned_images()
         self._override = _compose.override_for(self._model, self.images, wanted.project_dir, wanted.tree)
+        if self._initial:
+            self._keep_initial_environment()
 
     def containers(self) -> list[Json]:
         """The project's containers as they are now."""
@@ -140,6 +143,9 @@ class Release:
             for dependency, condition in (services[name].get("depends_on") or {}).items():
                 if name in here and name not in reasons and dependency in reasons and condition.get("restart"):
                     reasons[name] = [f"{_RESTARTS_WITH} {dependency}"]
+        for name in self._initial.keys() & reasons.keys():
+            # Made anew for another reason, it may as well have what is set now.
+            self._override["services"][name].pop("environment", None)
         return Plan(
             create=[name for name in services if name not in here],
             recreate={name: reasons[name] for name in _compose.in_dependency_order(self._model, reasons)},
@@ -202,7 +208,7 @@ class Release:
     def up_command(self, override_file: str) -> list[str]:
         """A command that makes the containers what this release asks for, also when this process is gone.
 
-        :param override_file: is written for it; there is no value in it.
+        :param override_file: is written for it, for the running user alone.
         """
         write_secret_file(override_file, json.dumps(self._override).encode())
         return self._compose.up_command(override_file)
@@ -277,6 +283,18 @@ class Release:
             key=lambda r: (order.index(r["service"]) if r["service"] in order else len(order), r["container"]),
         )
 
+    def _keep_initial_environment(self) -> None:
+        """Leave containers what they have of variables that matter at their first start only, so that they needn't be recreated."""
+        for container in self.containers():
+            name = _service(container)
+            if name not in self._initial:
+                continue
+            given = dict(entry.partition("=")[::2] for entry in container["Config"].get("Env") or [])
+            kept = {variable: given[variable] for variable in self._initial[name] if variable in given}
+            # Compose fills in variables in an override too.
+            entry = {variable: value.replace("$", "$$") for variable, value in kept.items()}
+            self._override["services"].setdefault(name, {})["environment"] = entry
+
     def _references(self) -> dict[str, str]:
         """Image references as the files have them, by service name."""
         services = self._model["services"]
@@ -322,7 +340,8 @@ class Release:
     def _services_using(self, keys: t.Sequence[str], fields: t.Sequence[str] | None = None) -> dict[str, list[str]]:
         if not keys:
             return {}
-        return _compose.services_using(self._compose.raw_model(), keys, self._wanted.env_file, fields)
+        raw = _compose.without_environment(self._compose.raw_model(), self._initial)
+        return _compose.services_using(raw, keys, self._wanted.env_file, fields)
 
     def _in_words(self, step: t.Callable[[], t.Any], outcome: str = "") -> t.Any:
         try:

@@ -187,7 +187,8 @@ class Rollout:
         if plan.is_empty() and not differences:
             release.wait_until_ready(self._project.limit, release.containers(), self._say)
             return self._result(release, plan, [], warnings)
-        number = self._records.begin(self._fields(target, release), self._env(target.env))
+        fields = {**self._fields(target, release), "config_hashes": release.config_hashes()}
+        number = self._records.begin(fields, self._env(target.env))
         begin = time.monotonic()
         pulled, failure = attempt(self._prepare, target, release)
         if failure:

@@ -71,6 +71,7 @@ class FakeCompose:
 
     def planned(self, override, _placeholders):
         self.asked = {name: service["image"] for name, service in override["services"].items()}
+        self.environments = {name: service.get("environment") for name, service in override["services"].items()}
         return self.actions
 
     def hashes(self, _override, _placeholders):
@@ -79,7 +80,8 @@ class FakeCompose:
     def pull(self, _override, services):
         self.pulled = list(services)
 
-    def up(self, _override, _wait_seconds, service=None, *, force=False):
+    def up(self, override, _wait_seconds, service=None, *, force=False):
+        self.upped = override
         self.ups.append((service, force))
 
 
@@ -175,6 +177,37 @@ def test_plan_with_an_image_named_by_a_setting_that_is_not_written_yet():
     made = release(digests={"reg.x/db:1": DIGEST}, compose=compose, **keys)
     assert made.images == {"db": f"reg.x/db@{DIGEST}"}
     assert made.plan().lines() == ["create web", "create db"]
+
+
+FIRST_START = {"popcon.deploy.initial-environment": "PASSWORD, NAME"}
+
+
+def database(actions=None):
+    """A compose whose db says which variables matter at its first start only, and a container that was started with others."""
+    services = {**SERVICES, "db": {**SERVICES["db"], "labels": FIRST_START}}
+    raw = {"web": {}, "db": {"environment": {"PASSWORD": "${SECRET}", "MODE": "${MODE}"}}}
+    running = container("db")
+    running["Config"]["Env"] = ["PASSWORD=old$1=x", "MODE=a", "PATH=/bin"]
+    return FakeCompose(actions, services=services, raw_services=raw), [container("web"), running]
+
+
+def test_what_a_service_reads_at_its_first_start_only_stays_as_it_was_started():
+    compose, containers = database()
+    made = release(containers, compose=compose, changed_keys=["SECRET"], foretold=True)
+    assert made.plan().is_empty()
+    assert compose.environments == {"web": None, "db": {"PASSWORD": "old$$1=x"}}
+    assert release(containers, compose=compose, changed_keys=["MODE"], foretold=True).plan().lines() == [
+        "recreate db: settings MODE"
+    ]
+
+
+def test_a_service_that_is_made_anew_anyway_gets_what_is_set_now():
+    compose, containers = database({"app-db-1": "recreate"})
+    made = release(containers, compose=compose)
+    plan = made.plan()
+    assert plan.lines() == ["recreate db: its definition"]
+    made.apply(plan, 5)
+    assert "environment" not in compose.upped["services"]["db"]
 
 
 def test_plan_removes_what_is_no_longer_named():
