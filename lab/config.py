@@ -38,6 +38,7 @@ BUCKET = "popcon-lab-transfer"
 PARAMETER_PATH = "/popcon"
 KEY_ALIAS = "alias/popcon-lab"
 HOST_ROLE = "popcon-lab-host"
+ROTATION_ROLE = "popcon-lab-rotation"
 CONTROLLER_USER = "popcon-lab-deployer"
 INSTANCE_TAGS = {"App": "popcon", "Environment": "lab"}
 

@@ -1,10 +1,23 @@
-"""The IAM policies of the lab's two principals: no more than a deployment needs, as a real account should have them."""
+"""The IAM policies of the lab's principals: no more than a deployment needs, as a real account should have them."""
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+from string import Template
 from typing import Any
 
-from .config import ACCOUNT, BUCKET, ECR_REPOSITORY, GIT_TOKEN_PARAMETER, INSTANCE_TAGS, PARAMETER_PATH, REGION
+from .config import (
+    ACCOUNT,
+    BUCKET,
+    ECR_REPOSITORY,
+    GIT_TOKEN_PARAMETER,
+    HOST_ROLE,
+    INSTANCE_TAGS,
+    PARAMETER_PATH,
+    REGION,
+    ROTATION_ROLE,
+)
 
 _SSM = f"arn:aws:ssm:{REGION}:{ACCOUNT}"
 #: Who may take the host role: EC2, for its instances.
@@ -36,8 +49,32 @@ def host(key_arn: str) -> dict[str, Any]:
             StringLike={"kms:EncryptionContext:PARAMETER_ARN": readable},
         ),
         _allow("EcrToken", ["ecr:GetAuthorizationToken"], ["*"]),
+        _allow("Rotate", ["sts:AssumeRole"], [f"arn:aws:iam::{ACCOUNT}:role/{ROTATION_ROLE}"]),
         _allow("EcrPull", pull, [f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/{ECR_REPOSITORY}"]),
     )
+
+
+#: Who may take the role that changes secrets: the hosts, for a rotation that runs there. Their own role can't.
+ROTATION_TRUST: dict[str, Any] = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Principal": {"AWS": f"arn:aws:iam::{ACCOUNT}:role/{HOST_ROLE}"},
+            "Action": "sts:AssumeRole",
+        }
+    ],
+}
+
+
+def rotation(key_arn: str) -> dict[str, Any]:
+    """What a rotation may do; the policy is the one that the role secret_rotation comes with."""
+    text = (Path(__file__).parents[1] / "roles/secret_rotation/files/policy.json").read_text()
+    path = PARAMETER_PATH.strip("/")
+    filled = Template(text).substitute(
+        REGION=REGION, ACCOUNT=ACCOUNT, PATH=path, CANDIDATES=f"{path}-rotation", KEY=key_arn
+    )
+    return dict(json.loads(filled))
 
 
 def controller() -> dict[str, Any]:

@@ -28,6 +28,7 @@ from .config import (
     PARAMETER_PATH,
     REGION,
     REGISTRY,
+    ROTATION_ROLE,
 )
 from .console import LabError
 
@@ -53,6 +54,7 @@ def seed(hosts: dict[str, str]) -> dict[str, str]:
     try:
         key_arn = _key()
         _host_role(key_arn)
+        _rotation_role(key_arn)
         _controller()
         _bucket()
         _ecr_repository()
@@ -145,6 +147,14 @@ def _host_role(key_arn: str) -> None:
     iam.put_role_policy(RoleName=HOST_ROLE, PolicyName=HOST_ROLE, PolicyDocument=document)
     if _unless_there("EntityAlreadyExists", iam.create_instance_profile, InstanceProfileName=HOST_ROLE):
         iam.add_role_to_instance_profile(InstanceProfileName=HOST_ROLE, RoleName=HOST_ROLE)
+
+
+def _rotation_role(key_arn: str) -> None:
+    iam = client("iam")
+    trust = json.dumps(policies.ROTATION_TRUST)
+    _unless_there("EntityAlreadyExists", iam.create_role, RoleName=ROTATION_ROLE, AssumeRolePolicyDocument=trust)
+    document = json.dumps(policies.rotation(key_arn))
+    iam.put_role_policy(RoleName=ROTATION_ROLE, PolicyName=ROTATION_ROLE, PolicyDocument=document)
 
 
 def _controller() -> None:

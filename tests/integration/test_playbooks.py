@@ -201,6 +201,17 @@ ASKING = {
         },
         lambda result: result["msg"],
     ),
+    "popcon.deploy.secret_rotation": (
+        {
+            "path": ["/none"],
+            "secrets": {"A": {"strategy": "plain"}},
+            "rotate": ["A"],
+            "phase": "plan",
+            "project": "app",
+            "state_dir": "/nonexistent/state",
+        },
+        lambda result: result["msg"],
+    ),
     "popcon.deploy.ssm_env_render": (
         {"path": "/none", "dest": "/nonexistent/.env"},
         lambda result: result["msg"],

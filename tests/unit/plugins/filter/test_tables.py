@@ -17,6 +17,7 @@ from ansible_collections.popcon.deploy.plugins.filter import (
     kept_releases_table,
     release_status,
     release_table,
+    rotation_table,
     status_table,
 )
 
@@ -35,7 +36,9 @@ LINE = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("plugin", [history_table, kept_releases_table, release_status, release_table, status_table])
+@pytest.mark.parametrize(
+    "plugin", [history_table, kept_releases_table, release_status, release_table, rotation_table, status_table]
+)
 def test_a_plugin_has_the_one_filter_that_its_file_is_named_after(plugin):
     (name,) = plugin.FilterModule().filters()
     assert name == Path(plugin.__file__).stem == yaml.safe_load(plugin.DOCUMENTATION)["name"]
@@ -188,6 +191,31 @@ def test_wanted_is_null_if_nobody_asked_and_partly_known_if_that_failed_on_the_w
     assert status["wanted"] == {"commit": COMMIT, "changed_files": [], "settings": [], "plan": []}
     failed = {"failed": True, "msg": "x"}
     assert release_status.release_status(INFO, checkout=failed, problem="x")["differences"] == ["x"]
+
+
+def test_rotation_table():
+    name = "/popcon/DB_PASSWORD"
+    promoted = {
+        "key": "DB_PASSWORD",
+        "name": name,
+        "old_version": 3,
+        "new_version": 4,
+        "state": "promoted",
+        "steps": ["apply"],
+    }
+    settled = {
+        "key": "JWT",
+        "name": "/popcon/JWT",
+        "old_version": 1,
+        "new_version": None,
+        "state": "settled",
+        "steps": [],
+    }
+    assert rotation_table.rotation_table([promoted, settled]) == [
+        "SECRET       PARAMETER            OLD VERSION  NEW VERSION  STATE     STEPS",
+        "DB_PASSWORD  /popcon/DB_PASSWORD  3            4            promoted  apply",
+        "JWT          /popcon/JWT          1            -            settled   -",
+    ]
 
 
 def test_no_line_ends_in_blanks():

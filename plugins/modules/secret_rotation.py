@@ -1,0 +1,397 @@
+# Copyright (c) 2026, popcon.deploy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: secret_rotation
+short_description: Give secrets in Parameter Store new values, while the old ones stay valid until no host uses them
+version_added: 0.1.0
+author:
+  - popcon.deploy contributors (@popcon)
+description:
+  - Makes a new random value on the host, stores it as a candidate where deploys don't read, makes the service accept it beside
+    the value in use, logs in with it, and only then puts it into the parameter. That is O(phase=advance).
+  - Then it is for a deploy to bring the new value to all hosts. After that, O(phase=retire) makes the service refuse the old
+    value, tries that it does, and deletes the candidate.
+  - The parameter has a value that logs in at any time, so a deploy may come at any time. Whatever is killed is gone on with by doing
+    it again. What to do is decided from what is there, so no second candidate is made while there is one.
+  - A parameter that somebody else changed meanwhile is left alone, and the task fails and says so.
+notes:
+  - Runs on one host, which runs the services that the strategies change, as a user who may use the Docker Engine.
+  - The role P(popcon.deploy.secret_rotation#role) has the IAM policy that it needs, in C(files/policy.json).
+requirements:
+  - python >= 3.9
+  - boto3 >= 1.26 (the packages C(python3-boto3) of Debian, Ubuntu and Amazon Linux will do)
+  - Docker Engine, with its C(docker) command, for strategies that work in a service
+extends_documentation_fragment:
+  - popcon.deploy.attributes
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
+attributes:
+  check_mode:
+    support: full
+    details:
+      - The same as O(phase=plan).
+  diff_mode:
+    support: none
+  idempotent:
+    support: partial
+    details:
+      - Until the rotation ends, each phase changes nothing when it is repeated. After that, O(phase=advance) begins another one.
+  platform:
+    support: full
+    platforms: linux
+options:
+  path:
+    description:
+      - Paths in Parameter Store that make the app's settings, later ones over earlier ones, as in
+        O(popcon.deploy.ssm_env_render#module:path).
+    type: list
+    elements: str
+    required: true
+  candidates_path:
+    description:
+      - Path for candidates and the lock. It must not be below a path that deploys read, and the hosts' own roles should not be able to
+        read it.
+      - By default the last one of O(path) with C(-rotation) added.
+    type: str
+  key_id:
+    description:
+      - The KMS key for every C(SecureString) that is written, candidates and parameters. By default the account's key for Parameter
+        Store.
+    type: str
+  secrets:
+    description:
+      - How each secret can be rotated, by its key in the settings. Values are mappings with C(strategy), one of V(mysql), V(mariadb),
+        V(redis), V(plain), V(command), and what that strategy takes.
+      - With C(length), by default 32, and C(alphabet), by default letters, digits, C(-) and C(_), of what the new value is made.
+    type: dict
+    required: true
+  rotate:
+    description:
+      - Keys of the secrets to rotate.
+    type: list
+    elements: str
+    required: true
+  phase:
+    description:
+      - V(plan) says what would be done, and where a rotation under way is.
+      - V(advance) does all that comes before the roll-out, and keeps the lock.
+      - V(retire) does what comes after it, and gives the lock back.
+      - V(unlock) gives the lock back and leaves the rotation where it is, for when the roll-out failed.
+    type: str
+    choices: [plan, advance, retire, unlock]
+    required: true
+  revert:
+    description:
+      - Take the rotation that is under way back. It can be as long as the old value logs in. The roll-out and V(retire) follow as for a
+        rotation.
+      - A rotation that was begun to be taken back is taken back further, with this option or without it.
+    type: bool
+    default: false
+  proof:
+    description:
+      - For V(retire), the version of its parameter that all hosts are proven to have, by key. Nothing is retired unless they are the
+        RV(rotated.new_version) of V(advance).
+    type: dict
+    default: {}
+  role_arn:
+    description:
+      - A role to assume for all work on parameters, for an hour at most. By default it is done as the host itself.
+    type: str
+  lock_seconds:
+    description:
+      - How long nobody else can rotate secrets of O(candidates_path), if the lock isn't given back.
+    type: int
+    default: 3600
+  project:
+    description:
+      - Name of the compose project, in whose containers the strategies work.
+    type: str
+    required: true
+  state_dir:
+    description:
+      - Folder of what is remembered of projects. The history there gets a line for each rotation that ended.
+    type: path
+    default: /var/lib/popcon/projects
+  run:
+    description:
+      - Name of this run. The lock is the run's, so V(advance), V(retire) and V(unlock) need the same one; and with the name of a run that
+        was killed, its lock need not be waited for.
+      - By default a new name for each task.
+    type: str
+  by:
+    description:
+      - Who does it, for the record. By default the person or account that started the CI job, or the user at the controller.
+    type: str
+  origin:
+    description:
+      - Where it is done from, for the record. By default the address of the CI job, or the name of the controller.
+    type: str
+"""
+
+EXAMPLES = r"""
+- name: Prepare a new password of the database
+  popcon.deploy.secret_rotation: &rotation
+    path: /popcon
+    secrets: &secrets
+      DB_PASSWORD:
+        strategy: mysql
+        service: mysql
+        user_key: DB_USERNAME
+        admin_user: root
+        admin_key: DB_ROOT_PASSWORD
+        hosts: ["%"]
+    rotate: [DB_PASSWORD]
+    phase: advance
+    project: popcon
+    role_arn: arn:aws:iam::123456789012:role/popcon-rotation
+    run: "{{ rotation_run }}"
+    region: ap-northeast-2
+  register: rotation
+
+- name: Retire the old one, when all hosts have the new one
+  popcon.deploy.secret_rotation:
+    path: /popcon
+    secrets: *secrets
+    rotate: [DB_PASSWORD]
+    phase: retire
+    proof: "{{ dict(rotation.rotated | map(attribute='key') | zip(rotation.rotated | map(attribute='new_version'))) }}"
+    project: popcon
+    role_arn: arn:aws:iam::123456789012:role/popcon-rotation
+    run: "{{ rotation_run }}"
+    region: ap-northeast-2
+"""
+
+RETURN = r"""
+rotated:
+  description: The secrets of O(rotate), never with a value. Empty for O(phase=unlock).
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    key:
+      description: The key.
+      type: str
+      sample: DB_PASSWORD
+    name:
+      description: Name of its parameter.
+      type: str
+      sample: /popcon/DB_PASSWORD
+    old_version:
+      description: Version that is replaced.
+      type: int
+      sample: 3
+    new_version:
+      description: Version that the hosts must have before O(phase=retire); null in a plan that is still to make it.
+      type: int
+      sample: 4
+    state:
+      description:
+        - V(settled) if there is no rotation, V(created) if there is a candidate, V(applied) if the service accepts it, V(promoted) if the
+          parameter has it, V(reverting) if it is being taken back; then V(retired) or V(reverted).
+      type: str
+      sample: promoted
+    steps:
+      description: What was done; in a plan, what is to be done.
+      type: list
+      elements: str
+      sample: [create, apply, promote]
+by:
+  description: Who did it.
+  returned: success
+  type: str
+  sample: alice
+origin:
+  description: Where it was done from.
+  returned: success
+  type: str
+  sample: laptop
+run:
+  description: Name of the run.
+  returned: success
+  type: str
+  sample: 5f1c0d8e
+time:
+  description: When it was done, in UTC.
+  returned: success
+  type: str
+  sample: "2026-11-23T07:00:00Z"
+"""
+
+import re
+import socket
+import subprocess
+import typing as t
+import uuid
+
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.popcon.deploy.plugins.module_utils._aws import (
+    aws_errors_in_words,
+    require_sdk,
+    retrying_config,
+)
+from ansible_collections.popcon.deploy.plugins.module_utils._candidates import Candidates, Holder
+from ansible_collections.popcon.deploy.plugins.module_utils._engine import Engine
+from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError, attempt
+from ansible_collections.popcon.deploy.plugins.module_utils._parameters import assign_keys, read_parameters
+from ansible_collections.popcon.deploy.plugins.module_utils._records import Records, now
+from ansible_collections.popcon.deploy.plugins.module_utils._rotation import Rotation, find_secrets
+from ansible_collections.popcon.deploy.plugins.module_utils._strategies import Exec
+
+Json = dict[str, t.Any]
+
+# How long to wait for a deploy on this host, which may restart the services that the strategies work in.
+WAIT_SECONDS = 600.0
+EXEC_SECONDS = 600
+
+ARGUMENT_SPEC: Json = {
+    "path": {"type": "list", "elements": "str", "required": True},
+    "candidates_path": {"type": "str"},
+    "key_id": {"type": "str"},
+    # It says how to rotate them, not what they are.
+    "secrets": {"type": "dict", "required": True, "no_log": False},
+    "rotate": {"type": "list", "elements": "str", "required": True},
+    "phase": {"type": "str", "choices": ["plan", "advance", "retire", "unlock"], "required": True},
+    "revert": {"type": "bool", "default": False},
+    "proof": {"type": "dict", "default": {}},
+    "role_arn": {"type": "str"},
+    "lock_seconds": {"type": "int", "default": 3600},
+    "project": {"type": "str", "required": True},
+    "state_dir": {"type": "path", "default": "/var/lib/popcon/projects"},
+    "run": {"type": "str"},
+    "by": {"type": "str"},
+    "origin": {"type": "str"},
+}
+
+
+def run(module: AnsibleAWSModule) -> Json:
+    """Do the phase and return the module's result. Errors: DeployError."""
+    require_sdk()
+    params = module.params
+    phase = "plan" if module.check_mode else params["phase"]
+    # The action plugin gives these; the defaults are for who goes without it.
+    holder = Holder(
+        params["by"] or "unknown", params["origin"] or socket.gethostname(), params["run"] or uuid.uuid4().hex
+    )
+    told = {"by": holder.by, "origin": holder.origin, "run": holder.run, "time": now()}
+    path = candidates_path(params["path"], params["candidates_path"])
+    client = parameter_client(module, holder)
+    candidates = Candidates(client, path, params["key_id"])
+    if phase == "unlock":
+        candidates.unlock(holder.run)
+        return {"changed": False, "rotated": [], **told}
+    records = Records(params["state_dir"], params["project"])
+
+    def prepared() -> Rotation:
+        parameters, _overrides = assign_keys(read_parameters(client, params["path"]), {})
+        settings = {key: parameter.value for key, parameter in parameters.items()}
+        keys = list(dict.fromkeys(params["rotate"]))
+        wanted = find_secrets(
+            keys, params["secrets"], parameters, settings, lambda service: executor(params["project"], service)
+        )
+        return Rotation(client, candidates, wanted, settings, holder, records.audit)
+
+    if phase == "plan":
+        return {"changed": False, "rotated": prepared().plan(params["revert"]), **told}
+    # Also keeps out this very task, done again by the connection while the first one still is at it.
+    with records.locked(
+        {"by": holder.by, "origin": holder.origin, "run": holder.run}, WAIT_SECONDS, lambda _text: None
+    ):
+        rotation = prepared()
+        if phase == "advance":
+            rotated = rotation.advance(params["revert"], params["lock_seconds"])
+        else:
+            rotated = rotation.retire(versions(params["proof"]), params["lock_seconds"])
+    return {"changed": any(entry["steps"] for entry in rotated), "rotated": rotated, **told}
+
+
+def candidates_path(paths: list[str], wanted: str | None) -> str:
+    """The path for candidates.
+
+    :raises DeployError: deploys would read what is there, or it is no path.
+    """
+    path = (wanted or f"{paths[-1].rstrip('/')}-rotation").rstrip("/")
+    if not path.startswith("/"):
+        raise DeployError(f"{path!r} is not a parameter path: it must start with a slash.")
+    for read in paths:
+        if f"{path}/".startswith(f"{read.rstrip('/')}/"):
+            raise DeployError(
+                f"Deploys would read the candidates, as {path} is below {read}. Give candidates_path another place."
+            )
+    return path
+
+
+def versions(proof: Json) -> dict[str, int]:
+    """The option `proof` with whole numbers, as which templates may give text."""
+    try:
+        return {key: int(version) for key, version in proof.items()}
+    except (TypeError, ValueError):
+        raise DeployError("In proof, each value must be the version of a parameter.") from None
+
+
+def parameter_client(module: AnsibleAWSModule, holder: Holder) -> t.Any:
+    """The boto3 client for the parameters: the host's own, or that of the role to assume."""
+    role = module.params["role_arn"]
+    if not role:
+        return module.client("ssm", config=retrying_config())
+    # As CloudTrail will name it.
+    session = re.sub(r"[^A-Za-z0-9_=,.@-]", "-", f"{holder.by}-{holder.run}")[:64]
+    sts = module.client("sts", config=retrying_config())
+    with aws_errors_in_words(f"assume the role {role}", f"sts:AssumeRole on {role}", module.region):
+        credentials = sts.assume_role(RoleArn=role, RoleSessionName=session)["Credentials"]
+    return module.client(
+        "ssm",
+        config=retrying_config(),
+        aws_access_key_id=credentials["AccessKeyId"],
+        aws_secret_access_key=credentials["SecretAccessKey"],
+        aws_session_token=credentials["SessionToken"],
+    )
+
+
+def executor(project: str, service: str | None) -> Exec:
+    """What runs commands in a service's container, which is looked for each time: a roll-out makes another one."""
+
+    def execute(command: list[str], data: bytes) -> tuple[int, bytes, bytes]:
+        for container in Engine().containers(project):
+            of = container["Config"]["Labels"].get("com.docker.compose.service")
+            if of == service and container["State"]["Running"]:
+                break
+        else:
+            raise DeployError(
+                f"The service {service} of {project} does not run on this host. Start it, or rotate on the host where it runs."
+            )
+        try:
+            done = subprocess.run(
+                ["docker", "exec", "--interactive", container["Id"], *command],
+                input=data,
+                capture_output=True,
+                timeout=EXEC_SECONDS,
+                check=False,
+            )
+        except FileNotFoundError:
+            raise DeployError("The command docker is not on this host. Install it (role docker).") from None
+        except subprocess.TimeoutExpired:
+            raise DeployError(
+                f"A command in the service {service} did not end within {EXEC_SECONDS} s. See what it waits for, then run again."
+            ) from None
+        return done.returncode, done.stdout, done.stderr
+
+    return execute
+
+
+def main() -> None:
+    """Wire options to work."""
+    # run() names the package to install; and Debian's boto3, older than amazon.aws warns about, is enough here.
+    module = AnsibleAWSModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True, check_boto3=False)
+    result, failure = attempt(run, module)
+    if failure:
+        module.fail_json(msg=failure)
+    module.exit_json(**(result or {}))
+
+
+if __name__ == "__main__":
+    main()

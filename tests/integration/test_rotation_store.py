@@ -1,0 +1,143 @@
+# Copyright (c) 2026, popcon.deploy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a rotation does to Parameter Store, against two emulators over HTTP, with the same expectations of both."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import json
+import typing as t
+from pathlib import Path
+
+import pytest
+
+boto3 = pytest.importorskip("boto3", reason="no boto3")
+pytest.importorskip("moto.server", reason="no moto (pip install 'moto[server,ssm]')")
+pytest.importorskip("ministack", reason="no ministack (pip install ministack)")
+
+from ansible.module_utils.testing import patch_module_args
+from ansible_collections.popcon.deploy.plugins.module_utils._candidates import Candidates, Holder
+from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError
+from ansible_collections.popcon.deploy.plugins.module_utils._parameters import Parameter
+from ansible_collections.popcon.deploy.plugins.modules import secret_rotation
+from ansible_collections.popcon.deploy.tests.integration.emulators import CREDENTIALS, REGION, serve
+
+NAME = "/app/TOKEN"
+CANDIDATE = "/app-rotation/TOKEN"
+LOCK = "/app-rotation/lock"
+OLD = "c4n4ry ${HOME} #'\"\nline 2 é"
+ALICE = Holder("alice", "laptop", "run-1")
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in {**CREDENTIALS, "NO_PROXY": "127.0.0.1"}.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture(scope="module", params=["moto", "ministack"])
+def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[str]:
+    with serve(request.param, tmp_path_factory.mktemp(request.param)) as url:
+        yield url
+
+
+@pytest.fixture
+def ssm(url: str) -> t.Iterator[t.Any]:
+    """A client; what a test made is gone after it."""
+    client = boto3.client("ssm", endpoint_url=url, region_name=REGION)
+    client.put_parameter(Name=NAME, Value=OLD, Type="SecureString")
+    yield client
+    pages = client.get_paginator("describe_parameters").paginate()
+    for name in [found["Name"] for page in pages for found in page["Parameters"]]:
+        client.delete_parameter(Name=name)
+
+
+def read(ssm: t.Any, name: str) -> dict[str, t.Any]:
+    return ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]
+
+
+def test_candidates(ssm: t.Any) -> None:
+    candidates = Candidates(ssm, "/app-rotation")
+    parameter, nothing = candidates.look(Parameter(NAME, "/app", 7, "?"), "TOKEN")
+    assert (parameter.version, parameter.value, nothing) == (1, OLD, None)
+    candidates.create("TOKEN", "new", 1, ALICE)
+    candidates.create("TOKEN", "second", 1, ALICE)
+    _, candidate = candidates.look(parameter, "TOKEN")
+    assert (candidate.value, candidate.base, candidate.revert) == ("new", 1, False)
+    assert read(ssm, CANDIDATE)["Type"] == "SecureString"
+    candidates.mark("TOKEN", candidate)
+    assert candidates.look(parameter, "TOKEN")[1].revert
+    candidates.replace(parameter, "new")
+    with pytest.raises(DeployError, match="Somebody else changed"):
+        candidates.replace(parameter, "newer")
+    now = read(ssm, NAME)
+    assert (now["Value"], now["Version"], now["Type"]) == ("new", 2, "SecureString")
+    for _ in range(2):
+        candidates.drop("TOKEN")
+    assert candidates.look(parameter, "TOKEN")[1] is None
+
+
+@pytest.mark.parametrize("before", ["never taken", "given back", "over"])
+def test_of_many_who_want_the_lock_at_once_one_gets_it(ssm: t.Any, before: str) -> None:
+    candidates = Candidates(ssm, "/app-rotation")
+    if before != "never taken":
+        candidates.lock(ALICE, -1 if before == "over" else 60)
+    if before == "given back":
+        candidates.unlock(ALICE.run)
+
+    def take(number: int) -> str | None:
+        try:
+            candidates.lock(Holder(f"person {number}", "laptop", f"run {number}"), 60)
+        except DeployError as problem:
+            assert "is rotating secrets" in str(problem)
+            return None
+        return f"run {number}"
+
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        got = [run for run in pool.map(take, range(8)) if run]
+    assert len(got) == 1
+    assert json.loads(read(ssm, LOCK)["Value"])["run"] in got
+
+
+def test_a_rotation_and_one_that_is_taken_back(
+    ssm: t.Any, url: str, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    account = boto3.client("sts", endpoint_url=url, region_name=REGION).get_caller_identity()["Account"]
+
+    def run(phase: str, **options: t.Any) -> dict:
+        arguments = {
+            "path": "/app",
+            "secrets": {"TOKEN": {"strategy": "plain"}},
+            "rotate": ["TOKEN"],
+            "phase": phase,
+            "project": "app",
+            "state_dir": str(tmp_path / "state"),
+            "run": "run-1",
+            "role_arn": f"arn:aws:iam::{account}:role/rotation",
+            "endpoint_url": url,
+            "region": REGION,
+            **options,
+        }
+        with patch_module_args(arguments), pytest.raises(SystemExit):
+            secret_rotation.main()
+        return json.loads(capsys.readouterr().out)
+
+    (entry,) = run("advance")["rotated"]
+    assert (entry["old_version"], entry["new_version"], entry["state"]) == (1, 2, "promoted")
+    new = read(ssm, NAME)["Value"]
+    assert new != OLD
+    (entry,) = run("retire", proof={"TOKEN": 2})["rotated"]
+    assert entry["state"] == "retired"
+
+    run("advance")
+    (entry,) = run("advance", revert=True)["rotated"]
+    assert (entry["old_version"], entry["new_version"], entry["state"]) == (2, 4, "reverting")
+    assert read(ssm, NAME)["Value"] == new
+    (entry,) = run("retire", proof={"TOKEN": 4})["rotated"]
+    assert entry["state"] == "reverted"
+    left = {found["Name"] for found in ssm.describe_parameters()["Parameters"]}
+    assert left == {NAME, LOCK}
