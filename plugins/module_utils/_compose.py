@@ -140,8 +140,12 @@ class Compose:
             subprocess.run(["docker", "rm", "--force", job], capture_output=True, check=False)
 
     def planned(self, override: Json, placeholders: t.Mapping[str, str]) -> dict[str, str]:
-        """What `up` would do to the containers of all services now, by container name; see `parse_actions`."""
-        arguments = ["--dry-run", *_UP]
+        """What `up` would do to the containers of all services now, by container name; see `parse_actions`.
+
+        A container that is there and stopped is to be created, in compose's words, and would only be started.
+        """
+        # A dry run that starts waits for dependencies to become healthy, which a stopped one never does in it.
+        arguments = ["--dry-run", *_UP, "--no-start"]
         return parse_actions(self._run(arguments, override, extra_env=placeholders).stderr)
 
     def hashes(self, override: Json, placeholders: t.Mapping[str, str]) -> dict[str, str]:

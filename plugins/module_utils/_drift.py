@@ -163,6 +163,7 @@ def summary(record: Json, why_not: str | None) -> Json:
     :param why_not: as `why_not_restorable` says.
     """
     fields = {name: record.get(name) for name in _SUMMARY}
+    fields["parameters"] = {p["name"]: p["version"] for p in record["parameters"] if p["name"]}
     return {**fields, "restorable": why_not is None, "why_not": why_not}
 
 

@@ -21,6 +21,7 @@ GOOD_SAMPLES = 3
 READY = "ready"
 WAITING = "waiting"
 FAILED = "failed"
+UNHEALTHY = "is unhealthy"
 
 
 class Verdict(t.NamedTuple):
@@ -44,7 +45,9 @@ def judge(samples: list[dict[str, t.Any]], good_samples: int = GOOD_SAMPLES) -> 
     state = last["State"]
     restarts = last["RestartCount"] - first["RestartCount"]
     if state.get("Restarting") or restarts > 0:
-        return Verdict(FAILED, f"keeps restarting (exit code {state.get('ExitCode')})")
+        # Of one that was started again, the engine no longer says how it ended.
+        code = f" (exit code {state['ExitCode']})" if state.get("Restarting") else ""
+        return Verdict(FAILED, f"keeps restarting{code}")
     if state["Status"] == "exited":
         if is_one_shot(last) and state["ExitCode"] == 0:
             return Verdict(READY, "completed")
@@ -57,7 +60,7 @@ def judge(samples: list[dict[str, t.Any]], good_samples: int = GOOD_SAMPLES) -> 
     if health == "healthy":
         return Verdict(READY, "healthy")
     if health == "unhealthy":
-        return Verdict(FAILED, "is unhealthy")
+        return Verdict(FAILED, UNHEALTHY)
     if health == "starting":
         return Verdict(WAITING, "health: starting")
     started = state["StartedAt"]

@@ -243,10 +243,14 @@ class Release:
         """Return when every service is ready, and fail as soon as one can't be any more or its time is over.
 
         :param limit: the seconds that a service may take.
-        :param since: the containers before `apply`: one that is still there unchanged has shown that it lasts.
+        :param since: the containers before `apply`: one that is still there unchanged has shown that it lasts, and where it was
+            unhealthy already, it may become well again.
         :param say: is told whenever what is waited for changes.
         """
         lasting = {container["Id"] for container in since if container["State"].get("Running")}
+        unwell = {
+            container["Id"] for container in since if _readiness.judge([container]).reason == _readiness.UNHEALTHY
+        }
         samples: dict[str, list[Json]] = {}
         begin = time.monotonic()
         said = ""
@@ -258,6 +262,9 @@ class Release:
                 history.append(container)
                 good = 1 if container["Id"] in lasting else _readiness.GOOD_SAMPLES
                 verdict = _readiness.judge(history, good)
+                if container["Id"] in unwell and verdict.reason == _readiness.UNHEALTHY:
+                    # It needs what was down, and its next check comes when it comes.
+                    verdict = verdict._replace(state=_readiness.WAITING)
                 if verdict.state == _readiness.FAILED:
                     raise self._not_ready(container, verdict.reason)
                 if verdict.state == _readiness.WAITING:
@@ -325,7 +332,7 @@ class Release:
         wanted = self._override["services"]
         override = {"services": {name: {**wanted.get(name, {}), "image": image} for name, image in images.items()}}
         actions = self._in_words(lambda: self._compose.planned(override, self._placeholders))
-        by_action: dict[str, set[str]] = {"recreate": set(), "start": set()}
+        by_action: dict[str, set[str]] = {"recreate": set(), "create": set(), "start": set()}
         for container in containers:
             by_action.setdefault(actions.get(container["Name"].lstrip("/"), "keep"), set()).add(_service(container))
         flagged = by_action["recreate"]
@@ -335,7 +342,7 @@ class Release:
             hashes = self._in_words(lambda: self._compose.hashes(override, self._placeholders))
             stored = {_service(c): c["Config"]["Labels"].get("com.docker.compose.config-hash") for c in containers}
             flagged = {name for name in flagged if name not in doubtful or hashes.get(name) != stored[name]}
-        return flagged, sorted(by_action["start"])
+        return flagged, sorted(by_action["start"] | by_action["create"])
 
     def _services_using(self, keys: t.Sequence[str], fields: t.Sequence[str] | None = None) -> dict[str, list[str]]:
         if not keys:

@@ -20,7 +20,7 @@ import tempfile
 import time
 import typing as t
 
-from ansible_collections.popcon.deploy.plugins.module_utils import _checkout, _http_check, _registry_auth
+from ansible_collections.popcon.deploy.plugins.module_utils import _checkout, _dotenv, _http_check, _registry_auth
 from ansible_collections.popcon.deploy.plugins.module_utils._compose import Compose
 from ansible_collections.popcon.deploy.plugins.module_utils._contract import parse_contract
 from ansible_collections.popcon.deploy.plugins.module_utils._engine import Engine
@@ -38,10 +38,16 @@ from ansible_collections.popcon.deploy.plugins.module_utils._release import (
 )
 from ansible_collections.popcon.deploy.plugins.module_utils._resume import Resume
 from ansible_collections.popcon.deploy.plugins.module_utils._scrub import scrubber
-from ansible_collections.popcon.deploy.plugins.module_utils._secret_file import read_regular_file, write_secret_file
+from ansible_collections.popcon.deploy.plugins.module_utils._secret_file import (
+    file_stamp,
+    read_regular_file,
+    write_secret_file,
+)
 
 Json = dict[str, t.Any]
 Say = t.Callable[[str], None]
+
+_SETTINGS = "settings"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,8 +84,9 @@ class Target:
     """What is to run.
 
     `tree` holds the wanted files, which may be staged and not in the project's folder yet, and `env` the wanted settings.
-    `images` are given for a rollback, in the form of the record; otherwise the registry is asked. `changed_keys` are settings
-    that in check mode will change. `parameters`, `inputs`, `repository` and `ref` are for the record.
+    `images` are given for a rollback, in the form of the record; otherwise the registry is asked, or with `keep_images` those of
+    the last good release are taken. `changed_keys` are settings that in check mode will change. With `env_stamp`, `env` must still
+    be the file of that stamp. `parameters`, `inputs`, `repository` and `ref` are for the record.
     """
 
     action: str
@@ -91,6 +98,8 @@ class Target:
     ref: str | None = None
     restores: int | None = None
     images: t.Mapping[str, Json] | None = None
+    env_stamp: str | None = None
+    keep_images: bool = False
     changed_keys: t.Sequence[str] = ()
     parameters: t.Sequence[Json] = ()
     http_checks: t.Sequence[HttpCheck] = ()
@@ -130,32 +139,41 @@ class Rollout:
         """
         with self._locked():
             warnings = self._close_interrupted()
+            if target.env_stamp and target.env_stamp != file_stamp(target.env):
+                raise DeployError(
+                    f"Another run changed {target.env} after it was rendered for this one: run this again. {UNTOUCHED}"
+                )
             if target.tree == self._project.folder or not target.commit:
                 return self._run(target, warnings)
             # Where they were staged, another run may put its own at any time.
             with self._exported(target.commit) as tree:
                 return self._run(dataclasses.replace(target, tree=tree), warnings)
 
-    def foretell_rollback(self, number: int | None) -> Json:
+    def foretell_rollback(self, number: int | None, keep_settings: t.Collection[str]) -> Json:
         """What `roll_back` would do now; changes nothing."""
         record = self._chosen(number)
-        with tempfile.TemporaryDirectory() as tree:
-            target = recorded_target(self._records, record, self._project.folder)
+        with tempfile.TemporaryDirectory() as folder:
+            tree = f"{folder}/files"
+            target = self._recorded(record, keep_settings, folder)
             if target.commit:
                 _checkout.export(self._project.folder, target.commit, tree)
                 target = dataclasses.replace(target, tree=tree)
             return {**self.foretell(target), "restored": target.restores}
 
-    def roll_back(self, number: int | None) -> Json:
+    def roll_back(self, number: int | None, keep_settings: t.Collection[str]) -> Json:
         """Bring the host back to a release it had, by default the last good one or, if that one runs, the one before.
 
+        :param keep_settings: keys that keep the values they have now.
         :raises DeployError: it can't be put back, and nothing was touched.
         """
         with self._locked():
             warnings = self._close_interrupted()
-            target = recorded_target(self._records, self._chosen(number), self._project.folder)
-            with self._exported(target.commit) as tree:
-                result = self._run(dataclasses.replace(target, tree=tree), warnings)
+            target = self._recorded(self._chosen(number), keep_settings, self._records.folder)
+            try:
+                with self._exported(target.commit) as tree:
+                    result = self._run(dataclasses.replace(target, tree=tree), warnings)
+            finally:
+                self._forget_settings()
             return {**result, "restored": target.restores}
 
     def recover(self, how: str) -> Json:
@@ -230,6 +248,22 @@ class Rollout:
                 f" Deploy that commit instead, with gitops_checkout_ref. {UNTOUCHED}"
             )
         return record
+
+    def _recorded(self, record: Json, keep_settings: t.Collection[str], folder: str) -> Target:
+        """The target that a record describes; where settings are kept, those it gets are written to a file in `folder`."""
+        target = recorded_target(self._records, record, self._project.folder)
+        now = parse_contract(self._env(self._project.env_file), self._project.env_file)
+        settings = parse_contract(self._env(target.env), target.env)
+        kept = {key: now[key] for key in keep_settings if key in now and key in settings}
+        if all(settings[key] == value for key, value in kept.items()):
+            return target
+        path = f"{folder}/{_SETTINGS}"
+        write_secret_file(path, _dotenv.render({**settings, **kept}, "compose"))
+        return dataclasses.replace(target, env=path)
+
+    def _forget_settings(self) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(f"{self._records.folder}/{_SETTINGS}")
 
     @contextlib.contextmanager
     def _exported(self, commit: str | None) -> t.Iterator[str]:
@@ -343,9 +377,14 @@ class Rollout:
         compose = Compose(project.name, folder, files, target.env if os.path.isfile(target.env) else os.devnull)
         # In check mode nobody logged in, so what a real run would store is only held for the question.
         auths = [_registry_auth.stored, *([_registry_auth.minted] if foretold else [])]
-        given = images if images is not None else _pinned(target.images) if target.images is not None else None
+        if images is None and target.images is not None:
+            images = _pinned(target.images)
+        if images is None and target.keep_images and good:
+            images = _pinned(good["images"])
         secrets = {*settings.values(), *earlier.values()}
-        release = Release(wanted, compose, self._engine, auths, scrubber(secrets), project.log_lines, given)
+        release = Release(wanted, compose, self._engine, auths, scrubber(secrets), project.log_lines, images)
+        if target.keep_images and good:
+            refuse_other_images(good, release.references)
         if target.action == "deploy":
             release.refuse_unknown([job.service for job in (*target.jobs_before, *target.jobs_after)], "A job")
             release.refuse_unknown(project.service_wait_seconds, "service_wait_seconds")
@@ -511,6 +550,17 @@ def differences(good: Json, fields: Json, settings: t.Sequence[str]) -> list[str
     if any(good[name] != fields[name] for name in ("files", "http_checks", "inputs", "repository")):
         said.append("the options of the deploy")
     return said
+
+
+def refuse_other_images(good: Json, references: t.Mapping[str, str]) -> None:
+    """Refuse to keep the images of a release where the files ask for others by now."""
+    recorded = {name: image["reference"] for name, image in good["images"].items()}
+    other = sorted(name for name, reference in references.items() if recorded.get(name) != reference)
+    if other:
+        raise DeployError(
+            f"The compose files name other images for {', '.join(other)} than release {good['number']} has: deploy them first."
+            f" {UNTOUCHED}"
+        )
 
 
 def changed_keys(old: t.Mapping[str, str], new: t.Mapping[str, str]) -> list[str]:

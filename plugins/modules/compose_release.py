@@ -22,6 +22,8 @@ description:
     O(project_dir) into a service recreates that service.
   - The work is done on the host by processes of its own, under a lock. It goes on to its end when the connection or the controller
     is lost, and the next run tells how it ended.
+  - A service with the label C(popcon.deploy.initial-environment) names in it, separated by commas, variables of its environment that
+    it reads at its first start only, such as V(MYSQL_PASSWORD,MYSQL_ROOT_PASSWORD). Other values of these alone don't recreate it.
 notes:
   - Runs on the host, as a user who may use the Docker Engine.
   - To put a release back, the files must be a clone that P(popcon.deploy.gitops_checkout#module) made.
@@ -74,6 +76,12 @@ options:
     description:
       - Which branch or tag they were asked for by, for the record.
     type: str
+  keep_images:
+    description:
+      - Take the images of the last good release, whatever their tags stand for by now. For a release that is to change settings
+        only.
+    type: bool
+    default: false
   parameters:
     description:
       - Where each setting came from, for the record, as in RV(popcon.deploy.ssm_env_render#module:rendered).
@@ -87,6 +95,12 @@ options:
     type: list
     elements: str
     default: []
+  env_stamp:
+    description:
+      - What P(popcon.deploy.ssm_env_render#module) returned as RV(popcon.deploy.ssm_env_render#module:stamp). If O(env_file) is another
+        one when this run's turn has come, another run has put back what it had found there, and this one fails before anything is
+        touched.
+    type: str
   inputs:
     description:
       - A digest over whatever else decides what is deployed, for the record. If it differs, there is a new release.
@@ -254,9 +268,11 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "commit": {"type": "str"},
     "repository": {"type": "str"},
     "ref": {"type": "str"},
+    "keep_images": {"type": "bool", "default": False},
     "parameters": {"type": "list", "elements": "dict", "default": []},
     # Names only, whatever "key" makes one think.
     "changed_keys": {"type": "list", "elements": "str", "default": [], "no_log": False},
+    "env_stamp": {"type": "str"},
     "inputs": {"type": "str", "default": ""},
     "http_checks": {
         "type": "list",
@@ -279,6 +295,8 @@ def wanted(params: dict[str, t.Any], project: Project) -> Target:
         commit=params["commit"] or _checkout.head(project.folder),
         repository=params["repository"],
         ref=params["ref"],
+        env_stamp=params["env_stamp"],
+        keep_images=params["keep_images"],
         changed_keys=params["changed_keys"],
         parameters=params["parameters"],
         http_checks=[HttpCheck(**check) for check in params["http_checks"]],

@@ -113,6 +113,10 @@ releases:
       description: By service, the image as the compose files name it (C(reference)) and by digest (C(pinned)).
       type: dict
       sample: {"frontend": {"reference": "example.com/dev-app:web", "pinned": "example.com/dev-app@sha256:9c5f0c3b"}}
+    parameters:
+      description: Versions of the parameters that its settings came from, by their names.
+      type: dict
+      sample: {"/popcon/DB_PASSWORD": 4}
     by:
       description: Who did it.
       type: str

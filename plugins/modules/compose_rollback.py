@@ -48,6 +48,12 @@ options:
       - Number of the release to go back to.
       - By default the last good one, or if that is the one that runs, the good one before it.
     type: int
+  keep_settings:
+    description:
+      - Settings that keep the values they have now, such as passwords that were rotated since, whose old values are refused.
+    type: list
+    elements: str
+    default: []
 """
 
 EXAMPLES = r"""
@@ -61,6 +67,7 @@ EXAMPLES = r"""
     project: popcon
     project_dir: /opt/popcon/app
     release: 11
+    keep_settings: [DB_PASSWORD]
 """
 
 RETURN = r"""
@@ -146,19 +153,24 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.popcon.deploy.plugins.module_utils._release_module import SHARED_ARGUMENTS, carry_out
 from ansible_collections.popcon.deploy.plugins.module_utils._rollout import Project, Rollout
 
-ARGUMENT_SPEC: dict[str, t.Any] = {**SHARED_ARGUMENTS, "release": {"type": "int"}}
+ARGUMENT_SPEC: dict[str, t.Any] = {
+    **SHARED_ARGUMENTS,
+    "release": {"type": "int"},
+    # Names only, whatever "key" makes one think.
+    "keep_settings": {"type": "list", "elements": "str", "default": [], "no_log": False},
+}
 
 
 def main() -> None:
     """Entry point."""
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    number = module.params["release"]
+    number, keep_settings = module.params["release"], module.params["keep_settings"]
 
     def foretell(rollout: Rollout, _project: Project) -> dict[str, t.Any]:
-        return rollout.foretell_rollback(number)
+        return rollout.foretell_rollback(number, keep_settings)
 
     def run(rollout: Rollout, _project: Project) -> dict[str, t.Any]:
-        return rollout.roll_back(number)
+        return rollout.roll_back(number, keep_settings)
 
     carry_out(module, foretell, run)
 

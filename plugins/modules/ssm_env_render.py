@@ -241,6 +241,13 @@ rendered:
   sample:
     - {key: DB_PASSWORD, source: parameter, name: /popcon/DB_PASSWORD, path: /popcon, version: 4}
     - {key: IMAGE_TAG, source: extra, name: null, path: null, version: null}
+stamp:
+  description:
+    - Changes whenever the file is written. With it P(popcon.deploy.compose_release#module) sees whether the file is still the one that
+      was rendered for it. Null in check mode, if there is no file.
+  returned: success
+  type: str
+  sample: "262157:1795418462123456789"
 counts:
   description: How many parameters were read, and how many keys came from each source.
   returned: success
@@ -301,6 +308,7 @@ from ansible_collections.popcon.deploy.plugins.module_utils import _contract, _d
 from ansible_collections.popcon.deploy.plugins.module_utils._aws import require_sdk, retrying_config
 from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError, attempt
 from ansible_collections.popcon.deploy.plugins.module_utils._secret_file import (
+    file_stamp,
     open_secret_file,
     owner_ids,
     read_regular_file,
@@ -394,7 +402,7 @@ def write(module: AnsibleAWSModule, content: bytes, uid: int, gid: int) -> dict[
     if before is not None and not private:
         lines.append("(mode or owner changed)")
     diff = {"prepared": "".join(f"{params['dest']}: {line}\n" for line in lines)} if changed else {}
-    return {"changed": changed, "diff": diff, **difference}
+    return {"changed": changed, "diff": diff, "stamp": file_stamp(params["dest"]), **difference}
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ def record(number=12, result="good", services=("web", "db"), **fields):
     images = {name: {"reference": f"reg/{name}:1", "pinned": f"reg/{name}@{DIGEST}"} for name in services}
     return {
         "number": number, "result": result, "action": "deploy", "restores": None, "commit": COMMIT, "images": images,
-        "by": "alice", "origin": "laptop", "started": "s", "ended": "e", "problem": None, "parameters": ["long"], **fields,
+        "by": "alice", "origin": "laptop", "started": "s", "ended": "e", "problem": None, "parameters": [{"key": "A", "source": "default", "name": None, "version": None}], **fields,
     }  # fmt: skip
 
 
@@ -231,7 +231,7 @@ def test_a_summary_leaves_out_what_is_long():
     summary = _drift.summary(record(), "x")
     assert summary.keys() == {
         "number", "action", "restores", "commit", "images", "by", "origin", "started", "ended", "result", "problem",
-        "restorable", "why_not",
+        "restorable", "why_not", "parameters",
     }  # fmt: skip
     assert (summary["number"], summary["restorable"], summary["why_not"]) == (12, False, "x")
     assert _drift.summary(record(), None)["restorable"] is True

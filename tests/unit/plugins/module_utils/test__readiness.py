@@ -27,7 +27,7 @@ def sample(
         ([sample(health="unhealthy")], "failed", "is unhealthy"),
         ([sample()], "waiting", "running, seen 1 of 3 times"),
         ([sample(), sample(), sample()], "ready", "running"),
-        ([sample(), sample(), sample(restarts=1)], "failed", "keeps restarting (exit code 0)"),
+        ([sample(), sample(), sample(restarts=1)], "failed", "keeps restarting"),
         ([sample(started="t0"), sample(started="t0"), sample(started="t1")], "waiting", "running, seen 1 of 3 times"),
         ([sample("restarting", restarting=True, exit_code=3)], "failed", "keeps restarting (exit code 3)"),
         ([sample("exited", policy="no")], "ready", "completed"),

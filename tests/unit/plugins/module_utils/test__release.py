@@ -266,6 +266,24 @@ def test_a_service_that_fails_is_named_with_its_scrubbed_log():
         release([failing, container("db")]).wait_until_ready(lambda _service: 5, since=[])
 
 
+def test_what_was_unhealthy_before_may_become_well_again(monkeypatch):
+    monkeypatch.setattr(_release, "SAMPLE_SECONDS", 0)
+    db, unwell = container("db"), container("web", Health={"Status": "unhealthy"})
+    made = release()
+    looks = iter([[unwell, db], [container("web", Health={"Status": "healthy"}), db]])
+    made._engine.containers = lambda _project: next(looks)
+    made.wait_until_ready(lambda _service: 5, since=[unwell, db])
+    assert not list(looks)
+    with pytest.raises(DeployError, match="was not ready within 0 s: is unhealthy"):
+        release([unwell, db]).wait_until_ready(lambda _service: 0, since=[unwell, db])
+
+
+@pytest.mark.parametrize("word", ["create", "start"])
+def test_what_is_only_stopped_is_started(word):
+    plan = release(BOTH, compose=FakeCompose({"app-db-1": word})).plan()
+    assert plan.lines() == ["start db"]
+
+
 def test_a_dependency_that_fails_is_named_rather_than_composes_complaint():
     class Failing(FakeCompose):
         def up(self, *_args, **_options):
@@ -278,6 +296,59 @@ def test_a_dependency_that_fails_is_named_rather_than_composes_complaint():
     made = release(BOTH, compose=Failing())
     with pytest.raises(DeployError, match=r"docker compose up failed: dependency failed to start: \*\*\*"):
         made.apply(made.plan(), 5)
+
+
+class Losing(FakeCompose):
+    """A compose that loses the engine once while it recreates a service."""
+
+    lost = False
+
+    def up(self, override, wait_seconds, service=None, *, force=False):
+        super().up(override, wait_seconds, service, force=force)
+        if not self.lost:
+            self.lost = True
+            raise ComposeError("up", "error during connect: unexpected EOF")
+
+
+def test_an_engine_that_restarts_meanwhile_is_waited_for_and_everything_brought_up():
+    compose = Losing({"app-db-1": "recreate"})
+    made = release(BOTH, compose=compose)
+    made.apply(made.plan(), 5)
+    assert compose.ups == [("db", False), (None, False)]
+
+
+class Jobs(FakeCompose):
+    """A compose that notes what it starts for a job and runs."""
+
+    def __init__(self, error=None):
+        super().__init__()
+        self.ran, self._error = [], error
+
+    def start_missing(self, _override, services, _wait_seconds):
+        self.ran.append(services)
+
+    def run_job(self, _override, job, service, command, wait_seconds):
+        self.ran.append((job, service, command, wait_seconds))
+        if self._error:
+            raise self._error
+
+
+@pytest.mark.parametrize(
+    ("running", "started"), [((), [["db"]]), ((container("db", Running=False),), [["db"]]), (BOTH, [])]
+)
+def test_a_job_runs_with_what_its_service_depends_on(running, started):
+    compose = Jobs()
+    release(running, compose=compose).run_job(_release.Job("web", ["migrate", "all"], 9), "app-web-job")
+    assert compose.ran == [*started, ("app-web-job", "web", ["migrate", "all"], 9)]
+
+
+def test_a_job_that_fails_is_named_with_its_scrubbed_last_lines():
+    lines = "\n".join(f"line {n}" for n in range(30))
+    compose = Jobs(ComposeError("run", f"{lines}\nno hunter2\n"))
+    with pytest.raises(
+        DeployError, match=r"(?s)The job migrate of service web failed\.\nIts last lines:\nline 11.*no \*\*\*$"
+    ):
+        release(BOTH, compose=compose).run_job(_release.Job("web", ["migrate"], 9), "app-web-job")
 
 
 def test_rows_for_people():

@@ -15,6 +15,7 @@ from ansible_collections.popcon.deploy.plugins.module_utils._errors import Deplo
 from ansible_collections.popcon.deploy.plugins.module_utils._http_check import HttpCheck
 from ansible_collections.popcon.deploy.plugins.module_utils._records import Records
 from ansible_collections.popcon.deploy.plugins.module_utils._release import Job
+from ansible_collections.popcon.deploy.plugins.module_utils._secret_file import file_stamp, write_secret_file
 from ansible_collections.popcon.deploy.tests.unit.plugins.module_utils.fake_host import FakeHost
 
 SERVICES = {"web": {"image": "reg.x/web:1", "env": "KEY"}, "db": {"image": "reg.x/db:1"}}
@@ -341,37 +342,73 @@ def test_rollback_to_the_one_before_and_to_a_number(story):
     story.deploy(story.host.commit("b", SERVICES))
     story.push("web", "4")
     story.deploy()
-    foretold = story.rollout().foretell_rollback(None)
+    foretold = story.rollout().foretell_rollback(None, [])
     assert foretold["restored"] == 2 and foretold["plan"] == [
         f"recreate web: image {short('web', '4')} -> {short('web', '3')}"
     ]
 
-    result = story.rollout().roll_back(1)
+    result = story.rollout().roll_back(1, [])
     assert result["restored"] == 1 and result["release"] == 4
     assert story.host.images()["web"] == pinned("web", "1")
     assert story.host.head == "a" * 40 and story.env() == "KEY=hunter2\n"
     assert story.records.get(4)["restores"] == 1 and story.audit()[-1] == ("rollback", 4, "good")
-    assert not story.rollout().roll_back(1)["changed"]
+    assert not story.rollout().roll_back(1, [])["changed"]
     # The registry was not asked: the tag has long been another image.
-    assert story.rollout().roll_back(None)["restored"] == 3
+    assert story.rollout().roll_back(None, [])["restored"] == 3
+
+
+def test_rollback_keeps_settings_that_must_not_go_back(story):
+    story.settings('DB_PASSWORD="old"\nKEY="one"\n')
+    story.deploy()
+    story.settings('DB_PASSWORD="rotated \\$x"\nKEY="two"\n')
+    story.deploy()
+    foretold = story.rollout().foretell_rollback(1, ["DB_PASSWORD"])
+    assert foretold["differences"] == ["setting KEY"]
+    story.rollout().roll_back(1, ["DB_PASSWORD", "NOT_THERE"])
+    assert story.env().endswith('DB_PASSWORD="rotated \\$x"\nKEY="one"\n')
+    assert story.records.env_of(3) == story.env().encode()
+
+    assert not (story.host.state / "app" / "settings").exists()
+
+
+def test_settings_that_another_run_put_back_meanwhile_are_not_taken_for_the_wanted_ones(story):
+    story.deploy()
+    env = str(story.host.folder / ".env")
+    write_secret_file(env, b"KEY=mine\n")
+    stamp = file_stamp(env)
+    write_secret_file(env, b"KEY=hunter2\n")
+    with pytest.raises(DeployError, match=r"Another run changed .*\.env after it was rendered"):
+        story.deploy(env_stamp=stamp)
+    assert story.deploy(env_stamp=file_stamp(env))["changed"] is False
+
+
+def test_images_are_kept_where_only_settings_are_to_change(story):
+    story.deploy()
+    story.push("web", "3")
+    story.settings("KEY=other\n")
+    assert story.deploy(keep_images=True)["plan"] == ["recreate web: its definition"]
+    assert story.host.images()["web"] == pinned("web", "1")
+    services = {**SERVICES, "web": {**SERVICES["web"], "image": "reg.x/web:2"}}
+    with pytest.raises(DeployError, match="other images for web than release 2 has: deploy them first"):
+        story.deploy(story.host.commit("b", services), keep_images=True)
 
 
 def test_what_can_not_be_put_back_is_refused(story):
     with pytest.raises(DeployError, match="no good release but the last"):
-        story.rollout().roll_back(None)
+        story.rollout().roll_back(None, [])
     story.deploy()
     with pytest.raises(DeployError, match="no release 7"):
-        story.rollout().roll_back(7)
+        story.rollout().roll_back(7, [])
     story.push("web", "3", broken=True)
     story.deploy()
     with pytest.raises(DeployError, match=r"Release 2 was failed\. Good ones are: 1"):
-        story.rollout().roll_back(2)
+        story.rollout().roll_back(2, [])
     story.push("web", "4")
     story.deploy(story.host.commit("b", SERVICES))
     story.host.commits.pop("a" * 40)
     before = dict(story.host.running)
     with pytest.raises(DeployError, match=r"files of release 1 .* are not in the clone"):
-        story.rollout().roll_back(1)
+        story.rollout().roll_back(1, [])
     assert story.host.running == before
 
 
@@ -380,7 +417,7 @@ def test_a_rollback_that_does_not_become_ready_is_taken_back(story):
     story.push("web", "3")
     story.deploy()
     story.host.broken.add(pinned("web", "1"))
-    result = story.rollout().roll_back(1)
+    result = story.rollout().roll_back(1, [])
     assert "Release 3 failed." in result["failure"] and result["rolled_back_to"] == 2
     assert story.host.images()["web"] == pinned("web", "3")
 

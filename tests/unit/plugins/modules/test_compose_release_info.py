@@ -76,7 +76,7 @@ class Host:
         number = self.records.begin(
             {
                 "action": "deploy", "restores": None, "commit": commit or self.commit, "images": images, "run": "r",
-                "files": ["docker-compose.yml"], "by": "alice", "origin": "laptop", "parameters": [{"key": "A"}],
+                "files": ["docker-compose.yml"], "by": "alice", "origin": "laptop", "parameters": [{"key": "A", "name": "/app/A", "version": 2}, {"key": "B", "name": None, "version": None}],
                 **fields,
             },
             env,
@@ -136,7 +136,7 @@ def test_all_is_as_recorded(host):
     assert [row["service"] for row in look["services"]] == ["web", "db"]
     assert look["release"] == look["newest"] == look["releases"][0]
     assert (look["release"]["number"], look["release"]["restorable"], look["release"]["why_not"]) == (1, True, None)
-    assert "parameters" not in look["release"]
+    assert look["release"]["parameters"] == {"/app/A": 2}
 
 
 def test_compose_is_asked_with_the_recorded_files_and_settings(host):
