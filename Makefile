@@ -33,4 +33,7 @@ test-fast: ## Run lint and unit tests only
 test-e2e: ## Run the end-to-end tests in the lab only
 	@scripts/setup test && scripts/test e2e
 
-.PHONY: help setup demo demo-down lab-up lab-down lab-status test test-fast test-e2e
+test-faults: ## Break releases in every way in the lab, and measure downtime; half an hour, and not part of test
+	@scripts/setup test && scripts/test faults
+
+.PHONY: help setup demo demo-down lab-up lab-down lab-status test test-fast test-e2e test-faults

@@ -23,6 +23,9 @@ from lab import config, gitops, state
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = "playbooks/deploy.yml"
+#: On a host: the project's folder, and what is remembered of the project.
+PROJECT = "/opt/popcon/app"
+STATE = "/var/lib/popcon/projects/popcon"
 
 
 def python_m_lab(*arguments: str) -> str:
@@ -114,9 +117,31 @@ class Controller:
         """Deploy to the lab."""
         return self.start_deploy(*arguments).wait()
 
+    def rollback(self, *arguments: str) -> Run:
+        """Bring the lab's hosts back to an earlier release."""
+        return self.playbook("playbooks/rollback.yml", "-i", "inventories/lab", *arguments)
+
+    def status(self, *arguments: str) -> Run:
+        """Ask how the lab's hosts are."""
+        return self.playbook("playbooks/status.yml", "-i", "inventories/lab", *arguments)
+
+    def assert_at_target(self) -> None:
+        """The app works, and a deploy finds nothing to do in one session a host."""
+        hosts = range(len(self.hosts()))
+        before = [self.containers(host) for host in hosts]
+        self.reset_counters()
+        run = self.deploy()
+        assert (run.status, run.changed) == (0, 0)
+        assert self.counters()["sessions"] == len(hosts)
+        assert [self.containers(host) for host in hosts] == before
+        assert all(self.health(host)["ok"] for host in hosts)
+
     def hosts(self) -> list[dict[str, str]]:
         """The lab's hosts: id, name, container, address, state."""
-        return json.loads(python_m_lab("status", "--json"))["hosts"]
+        # Not checked: its status says whether all of the lab is up, and a test may have stopped part of it.
+        command = [sys.executable, "-m", "lab", "status", "--json"]
+        status = subprocess.run(command, cwd=ROOT, check=False, stdout=subprocess.PIPE, text=True).stdout
+        return json.loads(status)["hosts"]
 
     def on_host(self, *command: str, host: int = 0, check: bool = True) -> str:
         """Run a command as root on a host, not through Session Manager: for looking, and for breaking things."""
@@ -134,6 +159,21 @@ class Controller:
         template = '{{.Label "com.docker.compose.service"}} {{.ID}}'
         lines = self.on_host("docker", "ps", "--no-trunc", "--format", template, host=host).splitlines()
         return dict(line.split() for line in lines)
+
+    def records(self, host: int = 0) -> list[dict[str, Any]]:
+        """The records of the releases that a host keeps, oldest first."""
+        records = map(
+            json.loads, self.on_host("sh", "-c", f"cat {STATE}/releases/*/record.json", host=host).splitlines()
+        )
+        return sorted(records, key=lambda record: record["number"])
+
+    def history(self, host: int = 0) -> list[dict[str, Any]]:
+        """The lines of a host's history, oldest first."""
+        return [json.loads(line) for line in self.on_host("cat", f"{STATE}/history.jsonl", host=host).splitlines()]
+
+    def env_file(self, host: int = 0) -> str:
+        """The settings in the project's folder on a host, secrets among them."""
+        return self.on_host("cat", f"{PROJECT}/.env", host=host)
 
     def url(self, host: int = 0) -> str:
         """Where a host's front end says how it is."""

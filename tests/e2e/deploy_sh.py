@@ -13,10 +13,7 @@ from contextlib import contextmanager
 
 from lab import config, seed
 
-from .controller import Controller, Run
-
-#: A checkout of ours serves the script as one of its own would.
-PROJECT = "/opt/popcon/app"
+from .controller import PROJECT, Controller, Run
 
 
 def install_aws_command(controller: Controller, host: int = 0) -> None:
@@ -29,7 +26,10 @@ def install_aws_command(controller: Controller, host: int = 0) -> None:
 
 
 def deploy_sh(controller: Controller, host: int = 0) -> Run:
-    """Run the script of the checkout on a host as root: its status and all it printed."""
+    """Run the script of the checkout on a host as root: its status and all it printed.
+
+    A checkout of ours serves it as one of its own would.
+    """
     container = controller.hosts()[host]["container"]
     done = subprocess.run(
         ["docker", "exec", container, f"{PROJECT}/deploy.sh"],

@@ -21,10 +21,10 @@ import yaml
 
 from lab import config
 
-from .controller import Controller, Started
+from .controller import STATE, Controller, Started
 
 #: Where a host keeps what it knows of the project's runs.
-RUNS = "/var/lib/popcon/projects/popcon/runs"
+RUNS = f"{STATE}/runs"
 
 # Kills by itself: a command from outside would come too late for a step that takes milliseconds.
 AT_STEP = """

@@ -1,0 +1,21 @@
+# Copyright (c) 2026, popcon.deploy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A lab of its own, with the app deployed."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.popcon.deploy.tests.e2e.controller import Controller, python_m_lab
+
+
+@pytest.fixture(scope="session")
+def controller():
+    """A lab with one host at its target, taken down at the end."""
+    python_m_lab("down")
+    python_m_lab("up", "--hosts", "1")
+    controller = Controller()
+    assert controller.deploy().status == 0
+    yield controller
+    python_m_lab("down")
