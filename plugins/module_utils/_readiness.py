@@ -7,9 +7,9 @@
 
 """When a release is ready: a verdict over samples of its containers.
 
-`docker compose up --wait` passes a container without healthcheck at its first `running` sample, and fails for a one-shot
-that did its work. Here a container is ready when it is healthy, or, without a healthcheck, when it gave
-`GOOD_SAMPLES` good samples with no restart in between, or when it was a one-shot and exited 0.
+`docker compose up --wait` passes a container at its first `healthy` sample, or without healthcheck `running` one, and fails for a
+one-shot that did its work. Here a container is ready when it gave `GOOD_SAMPLES` of these with no restart in between, or
+when it was a one-shot and exited 0.
 """
 
 from __future__ import annotations
@@ -36,15 +36,18 @@ def is_one_shot(container: dict[str, t.Any]) -> bool:
     return container["HostConfig"]["RestartPolicy"]["Name"] in ("", "no", "on-failure")
 
 
-def judge(samples: list[dict[str, t.Any]], good_samples: int = GOOD_SAMPLES) -> Verdict:
+def judge(
+    samples: list[dict[str, t.Any]], good_samples: int = GOOD_SAMPLES, restarts_before: int | None = None
+) -> Verdict:
     """The verdict on one container from its samples so far, oldest first, each as the engine's inspect gives it.
 
-    :param good_samples: how many good ones a container without healthcheck owes.
+    :param good_samples: how many good ones it owes: healthy, or without a healthcheck running, with no restart in between.
+    :param restarts_before: how often it had been restarted when it was made ready; by default, at its first sample.
     """
-    first, last = samples[0], samples[-1]
+    last = samples[-1]
     state = last["State"]
-    restarts = last["RestartCount"] - first["RestartCount"]
-    if state.get("Restarting") or restarts > 0:
+    before = samples[0]["RestartCount"] if restarts_before is None else restarts_before
+    if state.get("Restarting") or last["RestartCount"] > before:
         # Of one that was started again, the engine no longer says how it ended.
         code = f" (exit code {state['ExitCode']})" if state.get("Restarting") else ""
         return Verdict(FAILED, f"keeps restarting{code}")
@@ -56,15 +59,21 @@ def judge(samples: list[dict[str, t.Any]], good_samples: int = GOOD_SAMPLES) -> 
         return Verdict(FAILED, f"is {state['Status']}")
     if state["Status"] != "running":
         return Verdict(WAITING, f"is {state['Status']}")
-    health = (state.get("Health") or {}).get("Status", "none")
-    if health == "healthy":
-        return Verdict(READY, "healthy")
+    health = _health(last)
     if health == "unhealthy":
         return Verdict(FAILED, UNHEALTHY)
     if health == "starting":
         return Verdict(WAITING, "health: starting")
-    started = state["StartedAt"]
-    good = [s for s in samples if s["State"]["Status"] == "running" and s["State"]["StartedAt"] == started]
+    seen = "healthy" if health == "healthy" else "running"
+    good = [s for s in samples if _is_like(s, last) and _health(s) == health]
     if len(good) >= good_samples:
-        return Verdict(READY, "running")
-    return Verdict(WAITING, f"running, seen {len(good)} of {good_samples} times")
+        return Verdict(READY, seen)
+    return Verdict(WAITING, f"{seen}, seen {len(good)} of {good_samples} times")
+
+
+def _health(sample: dict[str, t.Any]) -> str:
+    return str((sample["State"].get("Health") or {}).get("Status", "none"))
+
+
+def _is_like(sample: dict[str, t.Any], last: dict[str, t.Any]) -> bool:
+    return sample["State"]["Status"] == "running" and sample["State"]["StartedAt"] == last["State"]["StartedAt"]

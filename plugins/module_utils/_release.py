@@ -243,14 +243,12 @@ class Release:
         """Return when every service is ready, and fail as soon as one can't be any more or its time is over.
 
         :param limit: the seconds that a service may take.
-        :param since: the containers before `apply`: one that is still there unchanged has shown that it lasts, and where it was
-            unhealthy already, it may become well again.
+        :param since: the containers before `apply`: one that is still there unchanged has shown that it lasts, and where it is
+            unhealthy, as it needs what was down, it may become well again.
         :param say: is told whenever what is waited for changes.
         """
         lasting = {container["Id"] for container in since if container["State"].get("Running")}
-        unwell = {
-            container["Id"] for container in since if _readiness.judge([container]).reason == _readiness.UNHEALTHY
-        }
+        restarts = {container["Id"]: container["RestartCount"] for container in since}
         samples: dict[str, list[Json]] = {}
         begin = time.monotonic()
         said = ""
@@ -260,10 +258,11 @@ class Release:
             for container in self.containers():
                 history = samples.setdefault(container["Id"], [])
                 history.append(container)
-                good = 1 if container["Id"] in lasting else _readiness.GOOD_SAMPLES
-                verdict = _readiness.judge(history, good)
-                if container["Id"] in unwell and verdict.reason == _readiness.UNHEALTHY:
-                    # It needs what was down, and its next check comes when it comes.
+                lasts = container["Id"] in lasting
+                good = 1 if lasts else _readiness.GOOD_SAMPLES
+                verdict = _readiness.judge(history, good, restarts.get(container["Id"], 0))
+                if lasts and verdict.reason == _readiness.UNHEALTHY:
+                    # Its next check comes when it comes.
                     verdict = verdict._replace(state=_readiness.WAITING)
                 if verdict.state == _readiness.FAILED:
                     raise self._not_ready(container, verdict.reason)

@@ -143,11 +143,15 @@ class Rollout:
                 raise DeployError(
                     f"Another run changed {target.env} after it was rendered for this one: run this again. {UNTOUCHED}"
                 )
-            if target.tree == self._project.folder or not target.commit:
-                return self._run(target, warnings)
-            # Where they were staged, another run may put its own at any time.
-            with self._exported(target.commit) as tree:
-                return self._run(dataclasses.replace(target, tree=tree), warnings)
+            try:
+                if target.tree == self._project.folder or not target.commit:
+                    return self._run(target, warnings)
+                # Where they were staged, another run may put its own at any time.
+                with self._exported(target.commit) as tree:
+                    return self._run(dataclasses.replace(target, tree=tree), warnings)
+            except Exception:
+                self._put_settings_back()
+                raise
 
     def foretell_rollback(self, number: int | None, keep_settings: t.Collection[str]) -> Json:
         """What `roll_back` would do now; changes nothing."""
@@ -191,9 +195,7 @@ class Rollout:
             if mine:
                 # It waited for the lock in the meantime, and found an interrupted release to converge from.
                 return {"changed": True, "failure": f"{failure} Another run took over.", "services": self._rows()}
-            good = self._records.last_good()
-            if good:
-                self._install_env(self._records.env_of(good["number"]))
+            self._put_settings_back()
             return {"failure": f"{failure} {UNTOUCHED}", "services": self._rows()}
 
     def _run(self, target: Target, warnings: list[str]) -> Json:
@@ -201,7 +203,6 @@ class Rollout:
         release = self._release(target, target.tree)
         warnings += release.warnings() if target.action == "deploy" else []
         plan, differences = release.plan(), self._differences(target, release)
-        good = self._records.last_good()
         if plan.is_empty() and not differences:
             release.wait_until_ready(self._project.limit, release.containers(), self._say)
             return self._result(release, plan, [], warnings)
@@ -211,9 +212,6 @@ class Rollout:
         pulled, failure = attempt(self._prepare, target, release)
         if failure:
             self._end(number, "failed", begin, failure)
-            if good:
-                # It was rendered before this began, and nothing runs with it.
-                self._install_env(self._records.env_of(good["number"]))
             why = failure.replace(UNTOUCHED, "").rstrip()
             raise DeployError(f"Release {number} was not begun. {UNTOUCHED} {why}")
         _, failure = attempt(self._bring_up, target, release.images)
@@ -481,6 +479,12 @@ class Rollout:
 
     def _env(self, path: str) -> bytes:
         return read_regular_file(path) or b""
+
+    def _put_settings_back(self) -> None:
+        """Have those of the last good release, as others were rendered before a run that came to nothing."""
+        good = self._records.last_good()
+        if good:
+            self._install_env(self._records.env_of(good["number"]))
 
     def _install_env(self, content: bytes) -> None:
         path = self._project.env_file

@@ -22,7 +22,9 @@ def sample(
 @pytest.mark.parametrize(
     ("samples", "state", "reason"),
     [
-        ([sample(health="healthy")], "ready", "healthy"),
+        ([sample(health="starting"), *[sample(health="healthy")] * 2], "waiting", "healthy, seen 2 of 3 times"),
+        ([sample(health="healthy")] * 3, "ready", "healthy"),
+        ([*[sample(health="healthy")] * 2, sample(health="healthy", restarts=1)], "failed", "keeps restarting"),
         ([sample(health="starting")], "waiting", "health: starting"),
         ([sample(health="unhealthy")], "failed", "is unhealthy"),
         ([sample()], "waiting", "running, seen 1 of 3 times"),
@@ -47,3 +49,9 @@ def test_verdict(samples, state, reason):
 
 def test_one_sample_is_enough_for_what_has_lasted():
     assert _readiness.judge([sample()], good_samples=1).state == "ready"
+
+
+def test_restarts_since_it_was_made_ready_count_from_the_first_sample_on():
+    crashed = [sample(restarts=1)]
+    assert _readiness.judge(crashed, restarts_before=0).state == "failed"
+    assert _readiness.judge(crashed * 3, restarts_before=1).state == "ready"

@@ -266,16 +266,31 @@ def test_a_service_that_fails_is_named_with_its_scrubbed_log():
         release([failing, container("db")]).wait_until_ready(lambda _service: 5, since=[])
 
 
-def test_what_was_unhealthy_before_may_become_well_again(monkeypatch):
+@pytest.mark.parametrize("before", ["unhealthy", "healthy"])
+def test_what_is_not_new_and_unhealthy_may_become_well_again(monkeypatch, before):
+    """As a front end whose back end is being recreated."""
     monkeypatch.setattr(_release, "SAMPLE_SECONDS", 0)
     db, unwell = container("db"), container("web", Health={"Status": "unhealthy"})
+    since = [container("web", Health={"Status": before}), db]
     made = release()
     looks = iter([[unwell, db], [container("web", Health={"Status": "healthy"}), db]])
     made._engine.containers = lambda _project: next(looks)
-    made.wait_until_ready(lambda _service: 5, since=[unwell, db])
+    made.wait_until_ready(lambda _service: 5, since=since)
     assert not list(looks)
     with pytest.raises(DeployError, match="was not ready within 0 s: is unhealthy"):
-        release([unwell, db]).wait_until_ready(lambda _service: 0, since=[unwell, db])
+        release([unwell, db]).wait_until_ready(lambda _service: 0, since=since)
+
+
+@pytest.mark.parametrize(("since", "words"), [([], "keeps restarting"), ([container("web")], None)])
+def test_a_new_container_that_was_restarted_before_the_first_look_crashes(monkeypatch, since, words):
+    monkeypatch.setattr(_release, "SAMPLE_SECONDS", 0)
+    crashed = {**container("web"), "RestartCount": 1}
+    made = release([crashed])
+    if words:
+        with pytest.raises(DeployError, match=words):
+            made.wait_until_ready(lambda _service: 5, since=since)
+    else:
+        made.wait_until_ready(lambda _service: 5, since=[crashed])
 
 
 @pytest.mark.parametrize("word", ["create", "start"])

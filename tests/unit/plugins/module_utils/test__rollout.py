@@ -203,9 +203,10 @@ def test_a_failure_before_anything_is_touched_touches_nothing(story, case):
 def test_an_image_that_does_not_exist_is_no_release_at_all(story):
     story.deploy()
     del story.host.tags["reg.x/web:1"]
+    story.settings("KEY=new secret\n")
     with pytest.raises(DeployError, match="does not exist"):
         story.deploy()
-    assert story.results() == [(1, "deploy", "good")]
+    assert story.results() == [(1, "deploy", "good")] and story.env() == "KEY=hunter2\n"
 
 
 AFTER = {
