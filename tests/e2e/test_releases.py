@@ -18,7 +18,7 @@ import pytest
 
 from lab import config, gitops, seed, state
 
-from .controller import PROJECT, ROOT, STATE, python_m_lab
+from .controller import PROJECT, STATE, python_m_lab
 from .faults import at_step, compose_file, stopped
 
 SECRETS = ("db_username", "db_password", "db_root_password", "git_token")
@@ -317,60 +317,4 @@ def test_images_of_forgotten_releases_go_and_no_others(controller):
         assert controller.rollback().status == 0
     assert version(controller) == "24"
     assert controller.deploy().status == 0
-    controller.assert_at_target()
-
-
-@pytest.fixture(scope="module")
-def two_hosts(controller):
-    """A second host, at its target; it stays until the lab goes."""
-    python_m_lab("up", "--hosts", "2")
-    assert controller.deploy().status == 0
-    ids = [host["id"] for host in controller.hosts()]
-    listing = subprocess.run(
-        ["ansible-inventory", "-i", "inventories/lab", "--list"],
-        cwd=ROOT, env=controller.env, check=True, stdout=subprocess.PIPE, text=True,
-    ).stdout  # fmt: skip
-    yield [ids.index(host) for host in json.loads(listing)["app"]["hosts"]]
-    python_m_lab("up", "--hosts", "1")
-
-
-def test_a_bad_release_stops_at_the_first_host(controller, two_hosts):
-    first, second = two_hosts
-    ids = [host["id"] for host in controller.hosts()]
-    push("backend", "30", fault="exit")
-    good = controller.records(first)[-1]["number"]
-    before = controller.containers(second), controller.env_file(second), controller.history(second)
-    run = controller.deploy()
-    assert run.status != 0
-    assert f"Rolled back: release {good} runs and is ready." in run.output
-    assert controller.history(first)[-1]["action"] == "automatic rollback"
-    assert (controller.containers(second), controller.env_file(second), controller.history(second)) == before
-    assert [version(controller, host) for host in two_hosts] == ["25", "25"]
-    for host in two_hosts:
-        digest = controller.records(second)[-1]["images"]["backend"]["pinned"].rpartition("@")[2][:19]
-        assert re.search(rf"{ids[host]}\s+backend\s+{digest}\s+healthy", run.output)
-
-    push("backend", "31")
-    assert controller.deploy().status == 0
-    assert [version(controller, host) for host in two_hosts] == ["31", "31"]
-    controller.assert_at_target()
-
-
-def test_a_host_at_the_target_costs_one_session(controller, two_hosts):
-    first, second = two_hosts
-    ids = [host["id"] for host in controller.hosts()]
-    push("backend", "32")
-    controller.reset_counters()
-    assert controller.deploy("--limit", f"localhost,{ids[second]}").status == 0
-    alone = controller.counters()["sessions"]
-    push("frontend", "32")
-    assert controller.deploy("--limit", f"localhost,{ids[first]}").status == 0
-    at_target = controller.containers(first)
-    controller.reset_counters()
-    run = controller.deploy()
-    assert run.status == 0
-    assert [controller.health(host)["version"] for host in two_hosts] == ["32", "32"]
-    # The other takes what it took alone.
-    assert controller.counters()["sessions"] == alone + 1
-    assert controller.containers(first) == at_target and run.recap[ids[first]]["changed"] == 0
     controller.assert_at_target()

@@ -1,0 +1,80 @@
+# Copyright (c) 2026, popcon.deploy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Several hosts: one first, then the others, and none after a failure."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+
+import pytest
+from ansible_collections.popcon.deploy.tests.e2e.controller import ROOT, python_m_lab
+
+
+def push(service, version, fault="none"):
+    python_m_lab("push", service, "--version", version, "--fault", fault)
+
+
+def version(controller, host):
+    """Of the back end, as the front end hears it."""
+    return controller.health(host)["backend"]["version"]
+
+
+@pytest.fixture(scope="module")
+def two_hosts(controller):
+    """A second host, both at their target."""
+    python_m_lab("up", "--hosts", "2")
+    push("backend", "25")
+    assert controller.deploy().status == 0
+    ids = [host["id"] for host in controller.hosts()]
+    listing = subprocess.run(
+        ["ansible-inventory", "-i", "inventories/lab", "--list"],
+        cwd=ROOT, env=controller.env, check=True, stdout=subprocess.PIPE, text=True,
+    ).stdout  # fmt: skip
+    yield [ids.index(host) for host in json.loads(listing)["app"]["hosts"]]
+    python_m_lab("up", "--hosts", "1")
+
+
+def test_a_bad_release_stops_at_the_first_host(controller, two_hosts):
+    first, second = two_hosts
+    ids = [host["id"] for host in controller.hosts()]
+    push("backend", "30", fault="exit")
+    good = controller.records(first)[-1]["number"]
+    before = controller.containers(second), controller.env_file(second), controller.history(second)
+    run = controller.deploy()
+    assert run.status != 0
+    assert f"Rolled back: release {good} runs and is ready." in run.output
+    assert controller.history(first)[-1]["action"] == "automatic rollback"
+    assert (controller.containers(second), controller.env_file(second), controller.history(second)) == before
+    assert [version(controller, host) for host in two_hosts] == ["25", "25"]
+    for host in two_hosts:
+        digest = controller.records(second)[-1]["images"]["backend"]["pinned"].rpartition("@")[2][:19]
+        assert re.search(rf"{ids[host]}\s+backend\s+{digest}\s+healthy", run.output)
+
+    push("backend", "31")
+    assert controller.deploy().status == 0
+    assert [version(controller, host) for host in two_hosts] == ["31", "31"]
+    controller.assert_at_target()
+
+
+def test_a_host_at_the_target_costs_one_session(controller, two_hosts):
+    first, second = two_hosts
+    ids = [host["id"] for host in controller.hosts()]
+    push("backend", "32")
+    controller.reset_counters()
+    assert controller.deploy("--limit", f"localhost,{ids[second]}").status == 0
+    alone = controller.counters()["sessions"]
+    push("frontend", "32")
+    assert controller.deploy("--limit", f"localhost,{ids[first]}").status == 0
+    at_target = controller.containers(first)
+    controller.reset_counters()
+    run = controller.deploy()
+    assert run.status == 0
+    assert [controller.health(host)["version"] for host in two_hosts] == ["32", "32"]
+    # The other takes what it took alone.
+    assert controller.counters()["sessions"] == alone + 1
+    assert controller.containers(first) == at_target and run.recap[ids[first]]["changed"] == 0
+    controller.assert_at_target()
