@@ -63,6 +63,7 @@ def test_a_container_in_a_host_does_not_get_the_hosts_role(controller):
 def test_the_registry_refuses_a_token_that_has_expired(controller):
     image = f"{config.REGISTRY}/dev-app:backend-latest"
     pull = ["sh", "-c", f"docker pull {image} >/dev/null 2>&1 && echo pulled || echo refused"]
+    assert controller.deploy().status == 0
     controller.on_host("rm", "-f", "/root/.docker/config.json", "/root/.docker/ecr-login.json")
     controller.settings(ecr_token_life_seconds=30)
     try:
