@@ -61,9 +61,8 @@ def project_of(params: Json) -> Project:
 
 def carry_out(module: AnsibleModule, foretell: Step, run: Step) -> t.NoReturn:
     """Do what the module is for, and end it: `foretell` in check mode, else `run`, in a worker of its own."""
-    result, failure = attempt(
-        _foretold if module.check_mode else _followed, module, foretell if module.check_mode else run
-    )
+    work, step = (_foretold, foretell) if module.check_mode else (_followed, run)
+    result, failure = attempt(work, module, step)
     result = result or {}
     failure = result.pop("failure", failure)
     for warning in result.pop("warnings", []):

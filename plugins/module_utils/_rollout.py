@@ -23,6 +23,7 @@ import typing as t
 from ansible_collections.popcon.deploy.plugins.module_utils import _checkout, _dotenv, _http_check, _registry_auth
 from ansible_collections.popcon.deploy.plugins.module_utils._compose import Compose
 from ansible_collections.popcon.deploy.plugins.module_utils._contract import parse_contract
+from ansible_collections.popcon.deploy.plugins.module_utils._drift import differing_keys
 from ansible_collections.popcon.deploy.plugins.module_utils._engine import Engine
 from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError, attempt
 from ansible_collections.popcon.deploy.plugins.module_utils._http_check import HttpCheck
@@ -368,7 +369,7 @@ class Rollout:
         good = self._records.last_good()
         old = self._records.env_of(good["number"]) if good else b""
         settings, earlier = parse_contract(self._env(target.env), target.env), parse_contract(old, "the last release")
-        changed = {*target.changed_keys, *(changed_keys(earlier, settings) if good else ())}
+        changed = {*target.changed_keys, *(differing_keys(earlier, settings) if good else ())}
         unwritten = sorted(changed - settings.keys()) if foretold else []
         wanted = Wanted(project.name, folder, tree, project.env_file, sorted(changed), unwritten, foretold)
         # Compose wants a file, and in check mode the first one isn't written yet.
@@ -397,7 +398,7 @@ class Rollout:
             ]
         good = records[-1]
         earlier = parse_contract(self._records.env_of(good["number"]), "the last release")
-        settings = {*target.changed_keys, *changed_keys(earlier, parse_contract(self._env(target.env), target.env))}
+        settings = {*target.changed_keys, *differing_keys(earlier, parse_contract(self._env(target.env), target.env))}
         return differences(good, self._fields(target, release), sorted(settings))
 
     def _fields(self, target: Target, release: Release) -> Json:
@@ -565,11 +566,6 @@ def refuse_other_images(good: Json, references: t.Mapping[str, str]) -> None:
             f"The compose files name other images for {', '.join(other)} than release {good['number']} has: deploy them first."
             f" {UNTOUCHED}"
         )
-
-
-def changed_keys(old: t.Mapping[str, str], new: t.Mapping[str, str]) -> list[str]:
-    """Keys that were added, removed or changed."""
-    return sorted(key for key in {*old, *new} if old.get(key) != new.get(key))
 
 
 def _pinned(images: t.Mapping[str, Json]) -> dict[str, str]:
