@@ -22,27 +22,15 @@ from ansible_collections.popcon.deploy.plugins.module_utils._candidates import C
 from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError
 from ansible_collections.popcon.deploy.plugins.module_utils._parameters import Parameter
 from ansible_collections.popcon.deploy.plugins.modules import secret_rotation
-from ansible_collections.popcon.deploy.tests.integration.emulators import CREDENTIALS, REGION, serve
+from ansible_collections.popcon.deploy.tests.integration.emulators import REGION
+
+pytestmark = pytest.mark.usefixtures("environment")
 
 NAME = "/app/TOKEN"
 CANDIDATE = "/app-rotation/TOKEN"
 LOCK = "/app-rotation/lock"
 OLD = "c4n4ry ${HOME} #'\"\nline 2 é"
 ALICE = Holder("alice", "laptop", "run-1")
-
-
-@pytest.fixture(autouse=True)
-def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_SESSION_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in {**CREDENTIALS, "NO_PROXY": "127.0.0.1"}.items():
-        monkeypatch.setenv(name, value)
-
-
-@pytest.fixture(scope="module", params=["moto", "ministack"])
-def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[str]:
-    with serve(request.param, tmp_path_factory.mktemp(request.param)) as url:
-        yield url
 
 
 @pytest.fixture

@@ -28,25 +28,13 @@ pytest.importorskip("ministack", reason="no ministack (pip install ministack)")
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.popcon.deploy.plugins.module_utils import _dotenv
 from ansible_collections.popcon.deploy.plugins.modules import ssm_env_render
-from ansible_collections.popcon.deploy.tests.integration.emulators import CREDENTIALS, REGION, serve
+from ansible_collections.popcon.deploy.tests.integration.emulators import REGION
 from botocore.client import BaseClient
 from botocore.stub import Stubber
 
+pytestmark = pytest.mark.usefixtures("environment")
+
 HOSTILE = "$ecret ${HOME} #'\"`\nline 2 \\n $$ \\\né漢🐟\t="
-
-
-@pytest.fixture(autouse=True)
-def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_SESSION_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
-    for name, value in {**CREDENTIALS, "NO_PROXY": "127.0.0.1"}.items():
-        monkeypatch.setenv(name, value)
-
-
-@pytest.fixture(scope="module", params=["moto", "ministack"])
-def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[str]:
-    with serve(request.param, tmp_path_factory.mktemp(request.param)) as url:
-        yield url
 
 
 @pytest.fixture

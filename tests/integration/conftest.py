@@ -1,0 +1,28 @@
+# Copyright (c) 2026, popcon.deploy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What tests against both emulators start from."""
+
+from __future__ import annotations
+
+import typing as t
+
+import pytest
+from ansible_collections.popcon.deploy.tests.integration.emulators import CREDENTIALS, serve
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The emulators' credentials, and no other setting of AWS."""
+    for name in ("AWS_PROFILE", "AWS_ENDPOINT_URL", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in {**CREDENTIALS, "NO_PROXY": "127.0.0.1"}.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture(scope="module", params=["moto", "ministack"])
+def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[str]:
+    """An emulator: each test runs with the one and with the other."""
+    with serve(request.param, tmp_path_factory.mktemp(request.param)) as url:
+        yield url
