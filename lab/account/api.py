@@ -13,6 +13,8 @@ signature:
     JSON: sessions, api {service:Action -> calls}, s3 {put, get, delete, head}. DELETE sets them to zero.
 ``/_lab/settings`` GET, PUT
     JSON of ``Settings``; PUT takes any part of it.
+``/_lab/hold`` GET, PUT, DELETE
+    JSON of ``Hold.report``; PUT takes what ``Hold.arm`` does, DELETE lets go.
 """
 
 from __future__ import annotations
@@ -37,6 +39,7 @@ from .channel import AGENT_VERSION
 from .ecr import LIFE, Tokens
 from .errors import Denial, Fault, Refusal, Reply, reply
 from .gateway import Gateway, NoSuchSession, Session
+from .hold import Hold
 from .request import Call, Request, read
 
 Environ = dict[str, Any]
@@ -107,6 +110,7 @@ class Api:
     moto: Callable[[Environ, StartResponse], Iterable[bytes]]
     hosts: Callable[[], dict[str, str]] = engine.hosts
     counters: Counters = dataclasses.field(default_factory=Counters)
+    hold: Hold = dataclasses.field(default_factory=Hold)
     ready: threading.Event = dataclasses.field(default_factory=threading.Event)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -120,6 +124,8 @@ class Api:
             call = read(request, signed.service, signed.region, self.backends.account_id)
             self.authorizer.check(signed.principal, call, signed.region)
             self.counters.count(call, request.method)
+            if not self.hold.passes(signed.principal.arn, call.name):
+                raise Refusal("AccessDeniedException", "The lab held this call.")
             action = _ACTIONS.get(call.name)
             if action is not None:
                 body = json.dumps(action(self, call.parameters, signed)).encode()
@@ -215,6 +221,8 @@ class Api:
             if request.method == "DELETE":
                 self.counters.reset()
             answer = _document(self.counters.report())
+        elif name == "hold" and request.method in ("GET", "PUT", "DELETE"):
+            answer = self._hold(request)
         elif name == "settings" and request.method in ("GET", "PUT"):
             try:
                 if request.method == "PUT":
@@ -225,6 +233,16 @@ class Api:
         else:
             answer = _document({"message": f"no {request.method} {request.target}"}, 404)
         return _send(start_response, answer, request.method)
+
+    def _hold(self, request: Request) -> Reply:
+        try:
+            if request.method == "PUT":
+                self.hold.arm(json.loads(request.body))
+            elif request.method == "DELETE":
+                self.hold.release()
+            return _document(self.hold.report())
+        except ValueError as error:
+            return _document({"message": str(error)}, 400)
 
     def _registry_auth(self, request: Request, start_response: StartResponse) -> Iterable[bytes]:
         original = (request.headers.get("x-original-method", ""), request.headers.get("x-original-uri", ""))

@@ -23,6 +23,7 @@ from lab import config, gitops, state
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = "playbooks/deploy.yml"
+ROTATE = "playbooks/rotate_secrets.yml"
 #: On a host: the project's folder, and what is remembered of the project.
 PROJECT = "/opt/popcon/app"
 STATE = "/var/lib/popcon/projects/popcon"
@@ -41,6 +42,11 @@ class Run:
 
     status: int
     output: str
+
+    @property
+    def words(self) -> str:
+        """What it printed, as long lines are before they are folded."""
+        return " ".join(self.output.split())
 
     @property
     def recap(self) -> dict[str, dict[str, int]]:
@@ -121,6 +127,15 @@ class Controller:
         """Bring the lab's hosts back to an earlier release."""
         return self.playbook("playbooks/rollback.yml", "-i", "inventories/lab", *arguments)
 
+    def start_rotation(self, *keys: str, **variables: object) -> Started:
+        """Start to give secrets new values."""
+        arguments = ["-i", "inventories/lab", "-e", json.dumps({"rotate": keys, **variables})]
+        return self.start(ROTATE, *arguments)
+
+    def rotate(self, *keys: str, **variables: object) -> Run:
+        """Give secrets new values."""
+        return self.start_rotation(*keys, **variables).wait()
+
     def status(self, *arguments: str) -> Run:
         """Ask how the lab's hosts are."""
         return self.playbook("playbooks/status.yml", "-i", "inventories/lab", *arguments)
@@ -175,9 +190,9 @@ class Controller:
         """The settings in the project's folder on a host, secrets among them."""
         return self.on_host("cat", f"{PROJECT}/.env", host=host)
 
-    def url(self, host: int = 0) -> str:
-        """Where a host's front end says how it is."""
-        return f"http://{self.hosts()[host]['address']}:{config.APP_PORT}/health"
+    def url(self, host: int = 0, path: str = "/health") -> str:
+        """Where a host's front end says how it is; with `/`, the page that visitors see."""
+        return f"http://{self.hosts()[host]['address']}:{config.APP_PORT}{path}"
 
     def health(self, host: int = 0) -> dict[str, Any]:
         """What the front end says of itself, the back end and its databases."""
@@ -197,6 +212,19 @@ class Controller:
     def settings(self, **changed: float) -> None:
         """Change settings of the emulated account, such as ecr_token_life_seconds."""
         self._lab("PUT", "/_lab/settings", json.dumps(changed).encode()).close()
+
+    def hold(self, role: str, writes: int, calls: int) -> None:
+        """Have the emulated account hold a call of a role: its so many-th write, or the call so many calls after that."""
+        self._lab("PUT", "/_lab/hold", json.dumps({"role": role, "writes": writes, "calls": calls}).encode()).close()
+
+    def held(self) -> bool:
+        """Whether a call is held at this moment."""
+        with self._lab("GET", "/_lab/hold") as answer:
+            return json.load(answer)["held"]
+
+    def release(self) -> None:
+        """Have the held call refused, and hold no other."""
+        self._lab("DELETE", "/_lab/hold").close()
 
     def _lab(self, method: str, path: str, body: bytes | None = None) -> Any:
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))

@@ -229,6 +229,33 @@ def descendants(pid: int) -> dict[int, str]:
     return found
 
 
+@contextmanager
+def killed_at_call(controller: Controller, module: str, role: str, writes: int, calls: int = 0) -> Iterator[None]:
+    """Kill a module on the host when it is about to make a call to AWS as this role; see `Controller.hold`.
+
+    A call that never came fails the block.
+    """
+    controller.hold(role, writes, calls)
+    killed, ending = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        while not ending.wait(0.05):
+            if controller.held():
+                controller.on_host("pkill", "-KILL", "-f", f"python3? [^ ]*AnsiballZ_{module}.py")
+                killed.set()
+                break
+        controller.release()
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    try:
+        yield
+    finally:
+        ending.set()
+        thread.join()
+    assert killed.is_set(), "the call never came"
+
+
 def kill_session_clients(playbook: Started) -> int:
     """Kill what connects a playbook with its hosts; how many there were, once there is one."""
     for _ in range(200):

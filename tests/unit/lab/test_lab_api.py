@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+import threading
+import time
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 from xml.etree import ElementTree
@@ -244,6 +247,51 @@ def test_ecr_token_life_is_settable(account: Account) -> None:
 def test_settings_that_are_none(account: Account, body: str) -> None:
     assert account.request("PUT", "/_lab/settings", body=body.encode()).status == 400
     assert account.request("GET", "/_lab/settings").json()["ecr_token_life_seconds"] == 43_200
+
+
+def test_a_held_call_is_not_carried_out(account: Account) -> None:
+    keys = minted(account, allow(["ssm:PutParameter", "ssm:GetParameter"]))
+
+    def hold(writes: int, calls: int) -> None:
+        body = json.dumps({"role": "popcon-lab-host", "writes": writes, "calls": calls}).encode()
+        assert account.request("PUT", "/_lab/hold", body=body).json() == {"held": False}
+
+    def put(name: str, who: tuple[str, ...] = keys) -> int:
+        return account.call(who, "ssm:PutParameter", {"Name": name, "Value": "x", "Type": "String"}).status
+
+    def get(name: str, who: tuple[str, ...] = keys) -> int:
+        return account.call(who, "ssm:GetParameter", {"Name": name}).status
+
+    def held(call: Callable[[str], int], name: str) -> int:
+        answers: list[int] = []
+        thread = threading.Thread(target=lambda: answers.append(call(name)))
+        thread.start()
+        while not account.request("GET", "/_lab/hold").json()["held"]:
+            time.sleep(0.01)
+        # Others are let through meanwhile.
+        assert put("/other", ADMIN) in (200, 400) and not answers
+        assert account.request("DELETE", "/_lab/hold").json() == {"held": False}
+        thread.join()
+        return answers[0]
+
+    hold(2, 0)
+    assert (put("/a"), get("/a"), held(put, "/b"), get("/b", ADMIN)) == (200, 200, 400, 400)
+    hold(1, 2)
+    assert (get("/a"), put("/b"), get("/b"), held(get, "/b"), get("/b")) == (200, 200, 200, 400, 200)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "[]",
+        '{"role": "r", "writes": 1}',
+        '{"role": 1, "writes": 1, "calls": 0}',
+        '{"role": "r", "writes": 0, "calls": 0}',
+    ],
+)
+def test_a_hold_that_is_none(account: Account, body: str) -> None:
+    assert account.request("PUT", "/_lab/hold", body=body.encode()).status == 400
 
 
 def test_ecr_tokens_of_other_registries(account: Account) -> None:

@@ -2,16 +2,18 @@
 
 Settings: BACKEND_URL by environment (`http://host:port`); APP_VERSION and APP_FAULT are baked into the image.
 `GET /` answers HTML, `GET /health` JSON `{"service", "version", "ok", "backend"}`; both 200 when the backend says it
-works, else 503.
+works, else 503. While the backend is being replaced, a visitor of `/` waits for the new one; `/health` says what is.
 """
 
 from __future__ import annotations
 
 import html
+import http.client
 import json
 import os
 import signal
 import threading
+import time
 import urllib.error
 import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,6 +21,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import fault
 
 VERSION = os.environ["APP_VERSION"]
+#: How long a visitor waits for a backend that does not answer, and the pause between two tries, in seconds.
+PATIENCE, PAUSE = 30, 0.2
 PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>Pop-Con</title>
 <style>body {{ font: 1rem/1.5 system-ui; max-width: 44rem; margin: 3rem auto; padding: 0 1rem }}</style>
@@ -28,19 +32,24 @@ PAGE = """<!doctype html>
 """
 
 
-def ask_backend() -> dict[str, object]:
-    """The backend's report; `{"ok": False, "error": reason}` when it gives none."""
-    try:
-        with urllib.request.urlopen(f"{os.environ['BACKEND_URL']}/health", timeout=4) as answer:
-            return json.load(answer)
-    except urllib.error.HTTPError as refusal:
-        # An unwell backend answers 503 with its report.
+def ask_backend(patience: float) -> dict[str, object]:
+    """The backend's report; `{"ok": False, "error": reason}` when it gives none for so many seconds."""
+    end = time.monotonic() + patience
+    while True:
         try:
-            return json.load(refusal)
-        except ValueError:
-            return {"ok": False, "error": f"HTTP {refusal.code}"}
-    except (OSError, ValueError) as error:
-        return {"ok": False, "error": str(error)}
+            with urllib.request.urlopen(f"{os.environ['BACKEND_URL']}/health", timeout=4) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as refusal:
+            # An unwell backend answers 503 with its report.
+            try:
+                return json.load(refusal)
+            except ValueError:
+                return {"ok": False, "error": f"HTTP {refusal.code}"}
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            # Nobody listens, or it was stopped amid its answer: asking again does no harm.
+            if time.monotonic() > end:
+                return {"ok": False, "error": str(error)}
+        time.sleep(PAUSE)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -51,7 +60,7 @@ class Handler(BaseHTTPRequestHandler):
         if self.path not in ("/", "/health"):
             self.send_error(404)
             return
-        backend = ask_backend()
+        backend = ask_backend(PATIENCE if self.path == "/" else 0)
         ok = fault.FAULT != "unhealthy" and backend["ok"] is True
         if self.path == "/":
             kind = "text/html; charset=utf-8"
