@@ -221,6 +221,7 @@ class Rotation:
     :param client: a boto3 SSM client, for what `pin` reads.
     :param settings: what the strategies have; kept up to date.
     :param audit: is given a line for the history.
+    :param ended: keys whose rotation this very run has ended before it was killed; no other one is begun for them.
     :raises DeployError: from every method: a step can't be done, or may not.
     """
 
@@ -232,6 +233,7 @@ class Rotation:
         settings: dict[str, str],
         holder: Holder,
         audit: t.Callable[..., None],
+        ended: t.Collection[str] = (),
     ) -> None:
         self._client = client
         self._candidates = candidates
@@ -239,13 +241,14 @@ class Rotation:
         self._settings = settings
         self._holder = holder
         self._audit = audit
+        self._ended = ended
 
     def plan(self, revert: bool) -> list[Json]:
         """What `advance` and `retire` would do; changes nothing."""
         entries, problems = [], []
         for key, secret in self._secrets.items():
             seen = self._look(key)
-            step, problem = attempt(next_step, seen, revert)
+            step, problem = attempt(self._next_step, key, seen, revert)
             if step is None:
                 problems.append(problem or "")
                 continue
@@ -300,11 +303,14 @@ class Rotation:
         (before,) = pin(self._client, [parameter], {parameter.name: candidate.base})
         return Seen(parameter, candidate, before.value, current_works, current_works, works(before.value))
 
+    def _next_step(self, key: str, seen: Seen, revert: bool) -> Step:
+        return Step.NOTHING if seen.candidate is None and key in self._ended else next_step(seen, revert)
+
     def _advance(self, key: str, revert: bool) -> Json:
         done: list[Step] = []
         while True:
             seen = self._look(key)
-            step = next_step(seen, revert)
+            step = self._next_step(key, seen, revert)
             if step in LAST or step is Step.NOTHING:
                 return _entry(key, seen, state_of(seen, self._secrets[key].tells), done)
             if step in done:
@@ -360,9 +366,11 @@ class Rotation:
 
 
 def _unready(key: str, seen: Seen, proven: int | None) -> str | None:
-    """Why a secret can't be retired, or None."""
+    """Why a secret can't be retired, or None, also where there is nothing to retire."""
+    if seen.candidate is None:
+        return None
     step, problem = attempt(next_step, seen, False)
-    if problem or step is Step.CREATE:
+    if problem:
         return problem
     if step not in LAST:
         return f"{seen.parameter.name} is not promoted yet: advance it first."

@@ -120,7 +120,7 @@ options:
   run:
     description:
       - Name of this run. The lock is the run's, so V(advance), V(retire) and V(unlock) need the same one; and with the name of a run that
-        was killed, its lock need not be waited for.
+        was killed, its lock need not be waited for. What that run has ended already is not rotated once more.
       - By default a new name for each task.
     type: str
   by:
@@ -247,6 +247,8 @@ Json = dict[str, t.Any]
 # How long to wait for a deploy on this host, which may restart the services that the strategies work in.
 WAIT_SECONDS = 600.0
 EXEC_SECONDS = 600
+# Lines of the history in which a run that is gone on with may have left a word, far more than come in the life of a lock.
+HISTORY = 1000
 
 ARGUMENT_SPEC: Json = {
     "path": {"type": "list", "elements": "str", "required": True},
@@ -293,7 +295,8 @@ def run(module: AnsibleAWSModule) -> Json:
         wanted = find_secrets(
             keys, params["secrets"], parameters, settings, lambda service: executor(params["project"], service)
         )
-        return Rotation(client, candidates, wanted, settings, holder, records.audit)
+        lines = (line for line in records.history(HISTORY) if line["action"] == "rotation" and line["run"] == holder.run)
+        return Rotation(client, candidates, wanted, settings, holder, records.audit, {line["key"] for line in lines})
 
     if phase == "plan":
         return {"changed": False, "rotated": prepared().plan(params["revert"]), **told}

@@ -16,6 +16,20 @@ def version(key: str) -> int:
     return seed.client("ssm").get_parameter(Name=f"{config.PARAMETER_PATH}/{key}")["Parameter"]["Version"]
 
 
+def value(key: str) -> str | None:
+    """What a setting's parameter has, or None if there is none."""
+    ssm = seed.client("ssm")
+    try:
+        return ssm.get_parameter(Name=f"{config.PARAMETER_PATH}/{key}", WithDecryption=True)["Parameter"]["Value"]
+    except ssm.exceptions.ParameterNotFound:
+        return None
+
+
+def delete(key: str) -> None:
+    """Take a parameter from the application."""
+    seed.client("ssm").delete_parameter(Name=f"{config.PARAMETER_PATH}/{key}")
+
+
 def put(key: str, value: str) -> None:
     """Give the application a secret."""
     name = f"{config.PARAMETER_PATH}/{key}"

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A secret is in Parameter Store, in the file rendered for the app, and nowhere else, however a deployment ends.
+"""A secret is in Parameter Store, in the file rendered for the app, and nowhere else, however a deployment or a rotation ends.
 
 Not searched: what Docker itself keeps of containers (their environment is what they were given), the application's own
 data, and the memory of processes.
@@ -24,7 +24,10 @@ import yaml
 
 from lab import config, seed, state
 
-from .controller import DEPLOY, Controller, Run
+from .controller import DEPLOY, ROTATE, Controller, Run
+from .faults import killed_at_call
+from .parameters import candidates, put
+from .parameters import value as parameter
 from .sweep import (
     Sweep,
     found_in,
@@ -79,24 +82,23 @@ def token_in_docker_config(sweep: Sweep) -> str:
     return base64.b64decode(entry["auth"]).decode().partition(":")[2][:64]
 
 
-def put(name: str, value: str) -> None:
-    """Give the application a secret."""
-    name = f"{config.PARAMETER_PATH}/{name}"
-    seed.client("ssm").put_parameter(Name=name, Value=value, Type="SecureString", Overwrite=True)
-
-
 @pytest.fixture(scope="module")
 def story(controller: Controller, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     """Deployments that end in every way, recorded by everything that records."""
     sweep = Sweep(controller, tmp_path_factory.mktemp("story"))
     known = state.load_secrets()
-    canaries = {name: known[name] for name in ("db_username", "db_password", "db_root_password", "git_token")}
+    canaries = {name: known[name] for name in ("db_username", "git_token")}
+    canaries |= {key.lower(): parameter(key) or "" for key in ("DB_PASSWORD", "DB_ROOT_PASSWORD")}
     canaries |= {"CANARY": MULTI_LINE, "JAVA_OPTS": f"-Dcanary={secrets.token_hex(16)} $(id) ${{HOME}}"}
     canaries["never rendered"] = f"-Dcanary={secrets.token_hex(16)} '"
     runs: dict[str, Run] = {}
 
     def deploy(name: str, *arguments: str, keep: bool = True) -> None:
         runs[name] = sweep.playbook(name, DEPLOY, *arguments, keep=keep)
+
+    def rotate(name: str, run: str, *arguments: str, revert: bool = False) -> None:
+        wanted = {"rotate": ["DB_PASSWORD"], "rotate_revert": revert, "secret_rotation_run": run}
+        runs[name] = sweep.playbook(name, ROTATE, "-e", json.dumps(wanted), *arguments)
 
     settings = ("--tags", "gitops_checkout,env")
     put("CANARY", canaries["CANARY"])
@@ -105,6 +107,13 @@ def story(controller: Controller, tmp_path_factory: pytest.TempPathFactory) -> I
     sweep.on_host("rm", "-f", DOCKER_CONFIG)
     with versioned_bucket(), sweep.watch():
         deploy("success", keep=False)
+        rotate("rotation planned", "first", "--check")
+        with killed_at_call(controller, "secret_rotation", config.ROTATION_ROLE, writes=2, calls=3):
+            rotate("rotation killed", "first")
+        canaries["candidate"] = json.loads(candidates()["DB_PASSWORD"])["value"]
+        rotate("rotation taken back", "first", revert=True)
+        rotate("rotation", "second")
+        canaries["new password"] = parameter("DB_PASSWORD") or ""
         put("JAVA_OPTS", canaries["never rendered"])
         deploy("check", "--check")
         with without_parameter(f"{config.PARAMETER_PATH}/DB_HOST"):
@@ -136,6 +145,10 @@ def test_the_deployments_ended_as_they_were_meant_to(story):
     """Else the search would have nothing to look at."""
     endings = {
         "success": (0, ""),
+        "rotation planned": (0, "create, apply, promote, roll out, retire"),
+        "rotation killed": (2, 'Return code line: "137"'),
+        "rotation taken back": (0, "reverted"),
+        "rotation": (0, "retired"),
         "check": (0, "JAVA_OPTS (modified)"),
         "broken contract": (2, "Required by the contract, but missing or empty: DB_HOST"),
         "unreachable registry": (2, "whether it accepts the token: the connection was refused"),
@@ -144,17 +157,17 @@ def test_the_deployments_ended_as_they_were_meant_to(story):
     }
     assert story.runs.keys() == endings.keys()
     for name, (status, words) in endings.items():
-        assert (name, story.runs[name].status, words in story.runs[name].output) == (name, status, True)
+        assert (name, story.runs[name].status, words in story.runs[name].words) == (name, status, True)
     assert story.killed == [b"killed\n"]
 
 
 def test_no_secret_is_anywhere_else(story):
     found = {place: names for place, names in story.found.items() if names}
-    settings = story.secrets.keys() - {"git_token", "token", "never rendered"}
+    settings = story.secrets.keys() - {"git_token", "token", "never rendered", "candidate"}
     # Those of the releases that can be gone back to.
     kept = {place for place in found if re.fullmatch(f"host: {RELEASES}/[0-9]+/env", place)}
     assert kept and all(found.pop(place) <= settings for place in kept)
-    assert found == {f"host: {ENV_FILE}": settings, f"host: {DOCKER_CONFIG}": {"token"}}
+    assert found == {f"host: {ENV_FILE}": settings - {"db_password"}, f"host: {DOCKER_CONFIG}": {"token"}}
 
 
 def test_every_place_was_looked_at(story):
@@ -162,7 +175,14 @@ def test_every_place_was_looked_at(story):
     assert kinds == {"output", "controller", "command lines", "journal", "bucket", "host"}
     assert "controller: log" in story.found
     # What was run on the host was sent through the bucket, where the last versions are deletions, and kept on the host.
-    modules = ("deploy_host_info", "gitops_checkout", "ssm_env_render", "ecr_login", "compose_release")
+    modules = (
+        "deploy_host_info",
+        "gitops_checkout",
+        "ssm_env_render",
+        "ecr_login",
+        "compose_release",
+        "secret_rotation",
+    )
     for module in modules:
         assert any(f"AnsiballZ_{module}.py" in place for place in story.found if place.startswith("bucket: "))
         assert any(path.endswith(f"AnsiballZ_{module}.py") for path in story.kept)

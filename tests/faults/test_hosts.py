@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Several hosts: one first, then the others, and none after a failure."""
+"""Several hosts: one first, then the others, and none after a failure; and a secret that all of them have."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ import subprocess
 
 import pytest
 from ansible_collections.popcon.deploy.tests.e2e.controller import ROOT, python_m_lab
+from ansible_collections.popcon.deploy.tests.e2e.faults import at_step, compose_file, docker
+from ansible_collections.popcon.deploy.tests.e2e.logins import settings
+from ansible_collections.popcon.deploy.tests.e2e.parameters import candidates, delete, put, value
 
 
 def push(service, version, fault="none"):
@@ -77,4 +80,49 @@ def test_a_host_at_the_target_costs_one_session(controller, two_hosts):
     # The other takes what it took alone.
     assert controller.counters()["sessions"] == alone + 1
     assert controller.containers(first) == at_target and run.recap[ids[first]]["changed"] == 0
+    controller.assert_at_target()
+
+
+@pytest.fixture
+def shared_secret(controller, two_hosts):
+    """A secret that only the back end knows, on both hosts; how it is rotated."""
+    with controller.commit("A secret") as clone:
+        contract = clone / ".env.example"
+        original = {path: path.read_text() for path in (contract, clone / "docker-compose.yml")}
+        contract.write_text(original[contract] + "API_KEY=\n")
+        with compose_file(clone) as content:
+            content["services"]["backend"]["environment"]["API_KEY"] = "${API_KEY}"
+    put("API_KEY", "the first one")
+    assert controller.deploy().status == 0
+    yield {"secret_rotation_secrets": {"API_KEY": {"strategy": "plain"}}}
+    with controller.commit("No secret") as clone:
+        for path, text in original.items():
+            (clone / path.name).write_text(text)
+    delete("API_KEY")
+    assert controller.deploy().status == 0
+
+
+def test_a_secret_of_all_hosts_is_retired_when_the_last_one_has_the_new_value(controller, two_hosts, shared_secret):
+    hosts = controller.hosts()
+    first, second = two_hosts
+    container = hosts[second]["container"]
+
+    def api_keys():
+        return [settings(controller, host)["API_KEY"] for host in two_hosts]
+
+    # The second host is lost while the first one gets the new value.
+    with at_step(controller, "recreate backend", then=lambda: docker("pause", container), host=first):
+        run = controller.rotate("API_KEY", **shared_secret)
+    docker("unpause", container)
+    new = value("API_KEY")
+    assert run.status != 0 and "the old values were not retired, and both are valid" in run.words
+    assert new != "the first one" and candidates().keys() == {"API_KEY"}
+    assert api_keys() == [new, "the first one"]
+
+    assert controller.rotate("API_KEY", **shared_secret).status == 0
+    assert value("API_KEY") == new and api_keys() == [new, new] and candidates() == {}
+    assert [controller.health(host)["ok"] for host in two_hosts] == [True, True]
+    # Each host has a database of its own, so theirs can't be rotated so.
+    refused = controller.rotate("DB_PASSWORD")
+    assert refused.status != 0 and "would be changed in the service of one of them" in refused.words
     controller.assert_at_target()

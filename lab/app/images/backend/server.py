@@ -1,7 +1,7 @@
 """The sample backend: writes and reads MySQL and Redis at every call and tells how it went.
 
-Settings, by environment: DB_HOST, DB_PORT, DB_NAME, DB_USERNAME, DB_PASSWORD, REDIS_HOST, REDIS_PORT, and
-SPRING_PROFILES_ACTIVE and JAVA_OPTS, which are only shown. APP_VERSION and APP_FAULT are baked into the image.
+Settings, by environment: DB_HOST, DB_PORT, DB_NAME, DB_USERNAME, DB_PASSWORD, REDIS_HOST, REDIS_PORT, REDIS_PASSWORD if it
+wants one, and SPRING_PROFILES_ACTIVE and JAVA_OPTS, which are only shown. APP_VERSION and APP_FAULT are baked into the image.
 
 `GET /health` and `GET /` answer JSON, 200 when both dependencies work and 503 otherwise:
 `{"service", "version", "ok", "settings": {name: value}, "dependencies": {name: {"ok", "writes" | "error"}}}`.
@@ -48,7 +48,11 @@ def write_mysql() -> int:
 def write_redis() -> int:
     """Add one to this application's counter: its new value."""
     client = redis.Redis(
-        host=os.environ["REDIS_HOST"], port=int(os.environ["REDIS_PORT"]), socket_timeout=3, socket_connect_timeout=3
+        host=os.environ["REDIS_HOST"],
+        port=int(os.environ["REDIS_PORT"]),
+        password=os.environ.get("REDIS_PASSWORD"),
+        socket_timeout=3,
+        socket_connect_timeout=3,
     )
     with client:
         return client.incr("popcon:visits")

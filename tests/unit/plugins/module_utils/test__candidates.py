@@ -166,7 +166,8 @@ def test_the_lock_keeps_others_out_until_it_is_given_back(candidates: Candidates
         "expires": "2027-01-15T08:01:00Z",
     }
     with pytest.raises(
-        DeployError, match=r"alice \(laptop\) is rotating secrets, until 2027-01-15T08:01:00Z .*\(run run-1\)"
+        DeployError,
+        match=r"alice \(laptop\) is rotating secrets, until 2027-01-15T08:01:00Z .*secret_rotation_run=run-1$",
     ):
         candidates.lock(BOB, 60)
     candidates.unlock("run-2")

@@ -224,6 +224,17 @@ def test_several_are_rotated_and_taken_back(run: t.Callable[..., dict], ssm: t.A
     assert not run(revert=True, **both)["changed"]
 
 
+def test_what_the_run_has_ended_is_not_rotated_once_more(run: t.Callable[..., dict], ssm: t.Any) -> None:
+    run()
+    run("retire", proof={"DB_PASSWORD": 2})
+    new = value(ssm, "/popcon/db/password")
+    (entry,) = run()["rotated"]
+    assert (entry["state"], entry["steps"], entry["new_version"]) == ("settled", [], 2)
+    assert value(ssm, "/popcon/db/password") == new
+    run("unlock")
+    assert run(run="run-2")["rotated"][0]["new_version"] == 3
+
+
 def test_the_lock_is_the_runs(run: t.Callable[..., dict]) -> None:
     run()
     assert "alice (laptop) is rotating secrets" in run(run="run-2")["msg"]
