@@ -46,6 +46,11 @@ options:
         nothing uses them.
     type: int
     default: 5
+  pull_seconds:
+    description:
+      - How long the pull of all images that are not on the host may take.
+    type: int
+    default: 900
   lock_wait_seconds:
     description:
       - How long to wait while somebody else is at the project.

@@ -99,9 +99,9 @@ class Compose:
         """The files as compose understands them, with `${NAME}` left as it stands."""
         return t.cast(Json, json.loads(self._run(["config", "--format", "json", "--no-interpolate"]).stdout))
 
-    def pull(self, override: Json, services: t.Iterable[str]) -> None:
-        """Pull the images of some services, all at once."""
-        self._run(["pull", "--quiet", *services], override)
+    def pull(self, override: Json, services: t.Iterable[str], seconds: int) -> None:
+        """Pull the images of some services, all at once, in so many seconds: the engine would wait for a silent registry for ever."""
+        self._run(["pull", "--quiet", *services], override, timeout=seconds)
 
     def up(self, override: Json, wait_seconds: int, service: str | None = None, *, force: bool = False) -> None:
         """Create, recreate and start what differs, of one service or of all; pull and build nothing.
@@ -183,7 +183,7 @@ class Compose:
             except subprocess.TimeoutExpired:
                 # Terminated, not killed: docker ends its plugin then, which would go on otherwise.
                 process.terminate()
-                raise ComposeError(arguments[0], f"it did not end within {timeout:.0f} s") from None
+                raise ComposeError(arguments[0], f"it did not end within {timeout:.0f} s: see what it waits for, or give it longer") from None
         if process.returncode != 0:
             raise ComposeError(arguments[0], f"{out}\n{err}" if arguments[0] == "run" else err)
         return subprocess.CompletedProcess(command, process.returncode, out, err)

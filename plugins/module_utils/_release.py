@@ -157,8 +157,8 @@ class Release:
         """The services whose images are not on the host."""
         return [name for name, image in self.images.items() if self._engine.image_id(image) is None]
 
-    def pull(self, services: t.Sequence[str]) -> None:
-        """Bring the images of these services to the host, if there is room for them.
+    def pull(self, services: t.Sequence[str], seconds: int) -> None:
+        """Bring the images of these services to the host in so many seconds, if there is room for them.
 
         What an image will take is not known before it is there: its predecessor's size stands for it.
         """
@@ -174,7 +174,7 @@ class Release:
                 f"{folder} has {_gigabytes(free)} free, and the images of {', '.join(services)} may take"
                 f" {_gigabytes(needed)}: make room there, for example with docker image prune. {UNTOUCHED}"
             )
-        self._in_words(lambda: self._compose.pull(self._override, services), UNTOUCHED)
+        self._in_words(lambda: self._compose.pull(self._override, services, seconds), UNTOUCHED)
 
     def run_job(self, job: Job, name: str) -> None:
         """Run a job to its end, in a container of this name; what its service depends on is started if it doesn't run."""

@@ -64,6 +64,7 @@ class Project:
     state_dir: str
     wait_seconds: int
     service_wait_seconds: t.Mapping[str, int]
+    pull_seconds: int
     lock_wait_seconds: int
     keep_releases: int
     log_lines: int
@@ -282,7 +283,7 @@ class Rollout:
         missing = release.missing_images()
         if missing:
             self._say(f"pulling the images of {', '.join(missing)}")
-            release.pull(missing)
+            release.pull(missing, self._project.pull_seconds)
         if target.jobs_before and target.tree != self._project.folder:
             # A job sees the wanted files and settings, which are not in the project's folder yet.
             write_secret_file(f"{target.tree}/.env", self._env(target.env))
@@ -302,7 +303,7 @@ class Rollout:
             _checkout.switch(folder, target.commit)
         self._install_env(self._env(target.env))
         release = self._release(target, folder, images)
-        release.pull(release.missing_images())
+        release.pull(release.missing_images(), self._project.pull_seconds)
         before = release.containers()
         # Asked again, since files in the project's folder may count only now.
         plan = release.plan()

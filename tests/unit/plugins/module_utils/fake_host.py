@@ -156,7 +156,7 @@ class FakeCompose:
     def raw_model(self):
         return {"services": self._services}
 
-    def pull(self, override, services):
+    def pull(self, override, services, _seconds):
         self._host.step("pull")
         self._host.stored |= {override["services"][name]["image"] for name in services}
 

@@ -131,3 +131,13 @@ def test_dependency_order():
 def test_dependencies_through_others():
     assert _compose.dependencies(CHAIN, "web") == {"api", "db", "cache"}
     assert _compose.dependencies(CHAIN, "db") == set()
+
+
+def test_what_hangs_is_ended_and_said_so(tmp_path, monkeypatch):
+    (tmp_path / "docker").write_text("#!/bin/sh\nexec sleep 60\n")
+    (tmp_path / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    compose = _compose.Compose("proj", str(tmp_path), [], "/dev/null")
+    with pytest.raises(_compose.ComposeError) as error:
+        compose.pull({}, ["web"], 1)
+    assert error.value.output == "it did not end within 1 s: see what it waits for, or give it longer"

@@ -77,7 +77,7 @@ class FakeCompose:
     def hashes(self, _override, _placeholders):
         return self._hashes
 
-    def pull(self, _override, services):
+    def pull(self, _override, services, _seconds):
         self.pulled = list(services)
 
     def up(self, override, _wait_seconds, service=None, *, force=False):
@@ -225,7 +225,7 @@ def test_pull_of_what_is_missing_only():
     compose = FakeCompose()
     made = release(compose=compose, stored=[f"reg.x/db@{DIGEST}"])
     assert made.missing_images() == ["web"]
-    made.pull(made.missing_images())
+    made.pull(made.missing_images(), 9)
     assert compose.pulled == ["web"]
 
 
@@ -235,13 +235,13 @@ def test_pull_is_refused_where_there_is_no_room_for_images_as_large_as_the_last(
     made = release([{**container("web"), "Image": "sha256:old"}], compose=compose)
     made._engine.size = size
     if enough:
-        made.pull(["web"])
+        made.pull(["web"], 9)
         assert compose.pulled == ["web"]
     else:
         with pytest.raises(
             DeployError, match=r"/ has .* GiB free, and the images of web may take 931322574\.6 GiB.*nothing was"
         ):
-            made.pull(["web"])
+            made.pull(["web"], 9)
         assert compose.pulled == []
 
 

@@ -59,6 +59,7 @@ class Story:
             "state_dir": str(self.host.state),
             "wait_seconds": 5,
             "service_wait_seconds": {},
+            "pull_seconds": 9,
             "lock_wait_seconds": 0,
             "keep_releases": 5,
             "log_lines": 20,
