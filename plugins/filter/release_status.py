@@ -85,6 +85,7 @@ def release_status(
         }
     differences = [
         *([problem] if problem else []),
+        *info.get("unfinished", []),
         *info.get("drift", []),
         *(f"a deploy would {text}" for text in _changes(info.get("commit"), wanted)),
     ]

@@ -183,7 +183,9 @@ class Compose:
             except subprocess.TimeoutExpired:
                 # Terminated, not killed: docker ends its plugin then, which would go on otherwise.
                 process.terminate()
-                raise ComposeError(arguments[0], f"it did not end within {timeout:.0f} s: see what it waits for, or give it longer") from None
+                raise ComposeError(
+                    arguments[0], f"it did not end within {timeout:.0f} s: see what it waits for, or give it longer"
+                ) from None
         if process.returncode != 0:
             raise ComposeError(arguments[0], f"{out}\n{err}" if arguments[0] == "run" else err)
         return subprocess.CompletedProcess(command, process.returncode, out, err)

@@ -34,14 +34,12 @@ _SUMMARY = (
 class Facts(t.NamedTuple):
     """What is on the host.
 
-    `release` is the last good record and `newest` the newest one; `holder` is who holds the project's lock.
+    `release` is the last good record, if there is one.
     `head` is the commit of the project's folder, and `edits` are the files in it that differ from that commit.
     `problems` are further differences, as sentences, from what could not be compared.
     """
 
     release: Json | None
-    newest: Json | None
-    holder: Json | None
     head: str | None
     edits: t.Sequence[str]
     problems: t.Sequence[str]
@@ -60,15 +58,14 @@ class Definitions(t.NamedTuple):
 
 
 def host_drift(facts: Facts, services: t.Sequence[Json]) -> list[str]:
-    """Every difference between what is there and what is recorded, a sentence each.
+    """Every difference between what is there and what the last good release should be, a sentence each.
 
     :param services: as `services` returns them.
     """
     release = facts.release
-    said = [*_unfinished(facts)]
     if release is None:
-        return [*said, "no release has been good yet", *facts.problems]
-    said += [f"{row['service']} {word}" for row in services for word in row["drift"]]
+        return ["no release has been good yet", *facts.problems]
+    said = [f"{row['service']} {word}" for row in services for word in row["drift"]]
     if release["commit"] and facts.head is None:
         said.append(f"the folder is no checkout any more, recorded is commit {release['commit'][:SHORT]}")
     elif release["commit"] and facts.head != release["commit"]:
@@ -78,14 +75,20 @@ def host_drift(facts: Facts, services: t.Sequence[Json]) -> list[str]:
     return [*said, *facts.problems]
 
 
-def _unfinished(facts: Facts) -> t.Iterator[str]:
-    newest = facts.newest
-    if facts.holder is not None:
-        yield f"{facts.holder.get('by') or 'somebody'} is at it since {facts.holder.get('since') or 'just now'}"
+def unfinished(newest: Json | None, holder: Json | None) -> list[str]:
+    """What is under way, was cut short or failed, a sentence each.
+
+    :param newest: the newest record, of whatever result.
+    :param holder: who holds the project's lock.
+    """
+    said = []
+    if holder is not None:
+        said.append(f"{holder.get('by') or 'somebody'} is at it since {holder.get('since') or 'just now'}")
     elif newest and newest["result"] in ("started", "interrupted"):
-        yield f"the last {newest['action']} ({newest['number']}) was interrupted"
+        said.append(f"the last {newest['action']} ({newest['number']}) was interrupted")
     if newest and newest["result"] == "failed":
-        yield f"the last {newest['action']} ({newest['number']}) failed: {newest['problem']}"
+        said.append(f"the last {newest['action']} ({newest['number']}) failed: {newest['problem']}")
+    return said
 
 
 def services(release: Json | None, containers: t.Sequence[Json], definitions: Definitions, now: float) -> list[Json]:

@@ -242,11 +242,17 @@ services:
 drift:
   description:
     - Every difference from the last good release, a sentence each; settings are told by name.
-    - A release that failed, was cut short or is under way counts as well.
   returned: success
   type: list
   elements: str
   sample: ["backend is missing", "files edited: docker-compose.yml"]
+unfinished:
+  description:
+    - A release that failed, was cut short or is under way, a sentence each.
+  returned: success
+  type: list
+  elements: str
+  sample: ["the last deploy (8) was interrupted"]
 tokens:
   description: The registries that the user is logged in to.
   returned: success
@@ -327,8 +333,6 @@ class Look:
         logins = self._tried(tokens)
         facts = _drift.Facts(
             release=self._release,
-            newest=kept[0] if kept else None,
-            holder=holder,
             head=head,
             edits=_checkout.displayed(edits or []),
             problems=self.problems,
@@ -342,6 +346,7 @@ class Look:
             "commit": head,
             "services": rows,
             "drift": _drift.host_drift(facts, rows),
+            "unfinished": _drift.unfinished(kept[0] if kept else None, holder),
             "tokens": logins or [],
         }
 

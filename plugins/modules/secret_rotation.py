@@ -295,7 +295,9 @@ def run(module: AnsibleAWSModule) -> Json:
         wanted = find_secrets(
             keys, params["secrets"], parameters, settings, lambda service: executor(params["project"], service)
         )
-        lines = (line for line in records.history(HISTORY) if line["action"] == "rotation" and line["run"] == holder.run)
+        lines = (
+            line for line in records.history(HISTORY) if line["action"] == "rotation" and line["run"] == holder.run
+        )
         return Rotation(client, candidates, wanted, settings, holder, records.audit, {line["key"] for line in lines})
 
     if phase == "plan":

@@ -129,7 +129,7 @@ class Controller:
 
     def start_rotation(self, *keys: str, **variables: object) -> Started:
         """Start to give secrets new values."""
-        arguments = ["-i", "inventories/lab", "-e", json.dumps({"rotate": keys, **variables})]
+        arguments = ["-i", "inventories/lab", "-e", f"rotate=[{','.join(keys)}]", "-e", json.dumps(variables)]
         return self.start(ROTATE, *arguments)
 
     def rotate(self, *keys: str, **variables: object) -> Run:

@@ -157,6 +157,7 @@ def test_a_host_that_is_as_it_should_be():
     ("info", "wanted", "problem", "differences"),
     [
         ({"drift": ["web is missing"]}, {}, None, ["web is missing"]),
+        ({"unfinished": ["the last deploy (2) failed: x"]}, {}, None, ["the last deploy (2) failed: x"]),
         ({}, {"checkout": {"after": LATER, "changed_files": []}}, None, ["a deploy would bring the folder to commit bbbbbbbbbbbb"]),
         (
             {"commit": None},

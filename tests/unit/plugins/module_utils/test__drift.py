@@ -155,8 +155,7 @@ def test_settings_are_compared_only_where_compose_sees_another_definition():
 
 
 def facts(**fields):
-    release = record()
-    same = {"release": release, "newest": release, "holder": None, "head": COMMIT, "edits": [], "problems": []}
+    same = {"release": record(), "head": COMMIT, "edits": [], "problems": []}
     return _drift.Facts(**{**same, **fields})
 
 
@@ -171,25 +170,34 @@ def facts(**fields):
         ({"edits": ["b.yml", "a/c"]}, ["files edited: b.yml, a/c"]),
         ({"edits": [str(n) for n in range(12)]}, ["files edited: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 2 more"]),
         ({"problems": ["/x/.env differs in A"]}, ["/x/.env differs in A"]),
-        ({"newest": record(13, "failed", problem="no room")}, ["the last deploy (13) failed: no room"]),
-        ({"newest": record(13, "failed", action="rollback")}, ["the last rollback (13) failed: None"]),
-        ({"newest": record(13, "interrupted")}, ["the last deploy (13) was interrupted"]),
-        ({"newest": record(13, "started")}, ["the last deploy (13) was interrupted"]),
-        (
-            {"newest": record(13, "started"), "holder": {"by": "bob", "since": "2026-11-23T06:00:00Z"}},
-            ["bob is at it since 2026-11-23T06:00:00Z"],
-        ),
-        ({"holder": {}}, ["somebody is at it since just now"]),
-        ({"release": None, "newest": None, "head": None}, ["no release has been good yet"]),
-        (
-            {"release": None, "newest": record(1, "failed", problem="x"), "problems": ["y"]},
-            ["the last deploy (1) failed: x", "no release has been good yet", "y"],
-        ),
+        ({"release": None, "head": None}, ["no release has been good yet"]),
+        ({"release": None, "problems": ["y"]}, ["no release has been good yet", "y"]),
     ],
 )
 def test_what_is_said_of_a_host(fields, said):
     rows = _drift.services(record(), [container("web"), container("db")], NOTHING, NOW)
     assert _drift.host_drift(facts(**fields), rows) == said
+
+
+@pytest.mark.parametrize(
+    ("newest", "holder", "said"),
+    [
+        (None, None, []),
+        (record(), None, []),
+        (record(13, "failed", problem="no room"), None, ["the last deploy (13) failed: no room"]),
+        (record(13, "failed", action="rollback"), None, ["the last rollback (13) failed: None"]),
+        (record(13, "interrupted"), None, ["the last deploy (13) was interrupted"]),
+        (record(13, "started"), None, ["the last deploy (13) was interrupted"]),
+        (
+            record(13, "started"),
+            {"by": "bob", "since": "2026-11-23T06:00:00Z"},
+            ["bob is at it since 2026-11-23T06:00:00Z"],
+        ),
+        (record(), {}, ["somebody is at it since just now"]),
+    ],
+)
+def test_what_is_unfinished(newest, holder, said):
+    assert _drift.unfinished(newest, holder) == said
 
 
 def test_what_is_said_of_services_is_said_of_the_host_with_their_names():

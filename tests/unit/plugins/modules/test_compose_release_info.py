@@ -237,7 +237,8 @@ def test_compose_refusing_the_files_keeps_nothing_else_from_being_told(host):
 def test_a_release_that_failed_and_one_that_can_be_gone_back_to(host):
     host.release("failed", problem=f"Service web is unhealthy.\n{CANARY}")
     look = host.look()
-    assert look["drift"] == ["the last deploy (2) failed: Service web is unhealthy."]
+    assert look["drift"] == []
+    assert look["unfinished"] == ["the last deploy (2) failed: Service web is unhealthy."]
     assert (look["release"]["number"], look["newest"]["number"]) == (1, 2)
     assert [release["why_not"] for release in look["releases"]] == ["it was not good", None]
 
@@ -246,7 +247,7 @@ def test_who_is_at_it(host):
     with host.records.locked({"by": "bob", "origin": "ci", "run": "r2"}, 0, print):
         look = host.look()
     assert look["lock"]["by"] == "bob"
-    assert look["drift"] == [f"bob is at it since {look['lock']['since']}"]
+    assert look["unfinished"] == [f"bob is at it since {look['lock']['since']}"]
 
 
 def test_what_can_not_be_gone_back_to(host):
