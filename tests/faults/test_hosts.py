@@ -124,5 +124,5 @@ def test_a_secret_of_all_hosts_is_retired_when_the_last_one_has_the_new_value(co
     assert [controller.health(host)["ok"] for host in two_hosts] == [True, True]
     # Each host has a database of its own, so theirs can't be rotated so.
     refused = controller.rotate("DB_PASSWORD")
-    assert refused.status != 0 and "would be changed in the service of one of them" in refused.words
+    assert refused.status != 0 and "would be changed in the service of one host, and there are 2" in refused.words
     controller.assert_at_target()
