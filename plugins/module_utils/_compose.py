@@ -7,7 +7,7 @@
 
 """`docker compose` on one project: what it makes of the files, what it would do, and doing it.
 
-Which container must be recreated is compose's own decision, which `parse_actions` reads from a dry run: it can't be made
+Which container must be recreated is compose's own decision, which `parse_recreated` reads from a dry run: it can't be made
 again from outside, as `config --hash` of Compose 2.26 differs from the hash that `up` stores where there is an `env_file`.
 """
 
@@ -35,10 +35,7 @@ MOUNTS_LABEL = "popcon.deploy.mounts"
 # A label that names variables which a service only reads at its first start, separated by commas.
 INITIAL_LABEL = "popcon.deploy.initial-environment"
 
-_ACTION = re.compile(
-    r"Container (?P<name>\S+)\s+(?P<action>Create|Created|Recreate|Recreated|Start|Started|Starting|Running)\s*$"
-)
-
+_RECREATED = re.compile(r"Container (\S+)\s+Recreated?\s*$", re.MULTILINE)
 _UNSET = re.compile(r'The \\?"(\w+)\\?" variable is not set')
 
 
@@ -139,14 +136,11 @@ class Compose:
             # What was cut short may still run.
             subprocess.run(["docker", "rm", "--force", job], capture_output=True, check=False)
 
-    def planned(self, override: Json, placeholders: t.Mapping[str, str]) -> dict[str, str]:
-        """What `up` would do to the containers of all services now, by container name; see `parse_actions`.
-
-        A container that is there and stopped is to be created, in compose's words, and would only be started.
-        """
+    def recreated(self, override: Json, placeholders: t.Mapping[str, str]) -> set[str]:
+        """The names of the containers that `up` of all services would recreate now."""
         # A dry run that starts waits for dependencies to become healthy, which a stopped one never does in it.
         arguments = ["--dry-run", *_UP, "--no-start"]
-        return parse_actions(self._run(arguments, override, extra_env=placeholders).stderr)
+        return parse_recreated(self._run(arguments, override, extra_env=placeholders).stderr)
 
     def hashes(self, override: Json, placeholders: t.Mapping[str, str]) -> dict[str, str]:
         """Compose's hash of every service's settings, by service; not that of its container where there is an `env_file`."""
@@ -191,25 +185,12 @@ class Compose:
         return subprocess.CompletedProcess(command, process.returncode, out, err)
 
 
-def parse_actions(output: str) -> dict[str, str]:
-    """What compose says it does, as `create`, `recreate`, `start` or `keep` by container name.
+def parse_recreated(output: str) -> set[str]:
+    """The names of the containers that compose says it recreates.
 
-    Read from its lines `Container NAME Action`, the same from Compose 2.20 to 5.6, with or without the mark of a dry run.
-    A recreated container is started under a temporary name of 12 hex digits in front of its own, which is left out.
+    Read from its lines `Container NAME Recreate`, the same from Compose 2.20 to 5.6, with or without the mark of a dry run.
     """
-    order = ["keep", "start", "create", "recreate"]
-    meaning = {"Running": "keep", "Start": "start", "Starting": "start", "Started": "start"}
-    meaning.update({"Create": "create", "Created": "create", "Recreate": "recreate", "Recreated": "recreate"})
-    actions: dict[str, str] = {}
-    for line in output.splitlines():
-        match = _ACTION.search(line)
-        if not match:
-            continue
-        name = re.sub(r"^[0-9a-f]{12}_", "", match["name"])
-        action = meaning[match["action"]]
-        if name not in actions or order.index(action) > order.index(actions[name]):
-            actions[name] = action
-    return actions
+    return set(_RECREATED.findall(output))
 
 
 def in_dependency_order(model: Json, names: t.Iterable[str]) -> list[str]:
@@ -240,6 +221,12 @@ def dependencies(model: Json, name: str) -> set[str]:
         found |= new
         rest += new
     return found
+
+
+def replicas(service: Json) -> int:
+    """How many containers a service is to have."""
+    count = service.get("scale", (service.get("deploy") or {}).get("replicas"))
+    return 1 if count is None else int(count)
 
 
 def services_using(

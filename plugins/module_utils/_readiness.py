@@ -36,6 +36,12 @@ def is_one_shot(container: dict[str, t.Any]) -> bool:
     return container["HostConfig"]["RestartPolicy"]["Name"] in ("", "no", "on-failure")
 
 
+def is_stopped(container: dict[str, t.Any]) -> bool:
+    """Whether the container does not run though it should: it is no one-shot that did its work."""
+    state = container["State"]
+    return not state.get("Running") and not (is_one_shot(container) and state.get("ExitCode") == 0)
+
+
 def judge(
     samples: list[dict[str, t.Any]], good_samples: int = GOOD_SAMPLES, restarts_before: int | None = None
 ) -> Verdict:

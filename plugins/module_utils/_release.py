@@ -126,7 +126,10 @@ class Release:
         containers = self.containers()
         services = self._model["services"]
         here = {_service(container) for container in containers} & set(services)
-        diverged, start = self._composes_word(containers) if here else (set(), [])
+        diverged = self._diverged(containers) if here else set()
+        # Compose 5 says nothing of these, and earlier ones that they are created. One that did its work is started by `up` too.
+        stopped = {_service(c) for c in containers if _readiness.is_stopped(c)}
+        short, surplus = self._scaled(containers)
         using = self._services_using(self._wanted.changed_keys)
         reasons: dict[str, list[str]] = {}
         for container in containers:
@@ -147,11 +150,22 @@ class Release:
             # Made anew for another reason, it may as well have what is set now.
             self._override["services"][name].pop("environment", None)
         return Plan(
-            create=[name for name in services if name not in here],
+            create=[name for name in services if name not in here or name in short],
             recreate={name: reasons[name] for name in _compose.in_dependency_order(self._model, reasons)},
-            start=[name for name in start if name not in reasons],
-            remove=[c["Name"].lstrip("/") for c in containers if _service(c) not in services],
+            start=[name for name in services if name in stopped and name not in reasons],
+            remove=[c["Name"].lstrip("/") for c in containers if _service(c) not in services or c in surplus],
         )
+
+    def _scaled(self, containers: list[Json]) -> tuple[set[str], list[Json]]:
+        """The services that have fewer containers than they should, and the containers beyond that: a hash tells of neither."""
+        short, surplus = set(), []
+        for name, service in self._model["services"].items():
+            own = sorted((c for c in containers if _service(c) == name), key=_number)
+            wanted = _compose.replicas(service)
+            if len(own) < wanted:
+                short.add(name)
+            surplus += own[wanted:]
+        return short, surplus
 
     def missing_images(self) -> list[str]:
         """The services whose images are not on the host."""
@@ -320,8 +334,8 @@ class Release:
             raise DeployError(f"{problem} {UNTOUCHED}")
         return {name: found[reference] for name, reference in self.references.items()}
 
-    def _composes_word(self, containers: list[Json]) -> tuple[set[str], list[str]]:
-        """The services whose definition differs from their container's, and those that are only stopped, as compose sees it.
+    def _diverged(self, containers: list[Json]) -> set[str]:
+        """The services whose definition differs from their container's, as compose sees it.
 
         Compose is asked with every service at the image it runs: newer ones may not be on the host yet, and would be a difference
         that is known already. A service that is new gets any image, as nothing is asked about it.
@@ -330,18 +344,15 @@ class Release:
         images = {name: running.get(name, _image_of(containers[0])) for name in self._model["services"]}
         wanted = self._override["services"]
         override = {"services": {name: {**wanted.get(name, {}), "image": image} for name, image in images.items()}}
-        actions = self._in_words(lambda: self._compose.planned(override, self._placeholders))
-        by_action: dict[str, set[str]] = {"recreate": set(), "create": set(), "start": set()}
-        for container in containers:
-            by_action.setdefault(actions.get(container["Name"].lstrip("/"), "keep"), set()).add(_service(container))
-        flagged = by_action["recreate"]
+        recreated = self._in_words(lambda: self._compose.recreated(override, self._placeholders))
+        flagged = {_service(container) for container in containers if container["Name"].lstrip("/") in recreated}
         # Compose 2.26 also recreates what depends on something it recreates.
         doubtful = {name for name in flagged if _compose.dependencies(self._model, name) & flagged}
         if doubtful:
             hashes = self._in_words(lambda: self._compose.hashes(override, self._placeholders))
             stored = {_service(c): c["Config"]["Labels"].get("com.docker.compose.config-hash") for c in containers}
             flagged = {name for name in flagged if name not in doubtful or hashes.get(name) != stored[name]}
-        return flagged, sorted(by_action["start"] | by_action["create"])
+        return flagged
 
     def _services_using(self, keys: t.Sequence[str], fields: t.Sequence[str] | None = None) -> dict[str, list[str]]:
         if not keys:
@@ -381,6 +392,11 @@ def _gigabytes(size: int) -> str:
 
 def _service(container: Json) -> str:
     return t.cast(str, container["Config"]["Labels"]["com.docker.compose.service"])
+
+
+def _number(container: Json) -> int:
+    """Which of its service's containers it is, from 1."""
+    return int(container["Config"]["Labels"].get("com.docker.compose.container-number", 1))
 
 
 def _image_of(container: Json) -> str:

@@ -163,11 +163,9 @@ class FakeCompose:
     def hashes(self, _override, _placeholders):
         return {}
 
-    def planned(self, _override, _placeholders):
-        return {
-            f"app-{name}-1": "keep" if one["definition"] == self._definition(name) else "recreate"
-            for name, one in self._host.running.items()
-        }
+    def recreated(self, _override, _placeholders):
+        running = self._host.running.items()
+        return {f"app-{name}-1" for name, one in running if one["definition"] != self._definition(name)}
 
     def up_command(self, override_file):
         return ["docker", override_file.rpartition("/")[2]]

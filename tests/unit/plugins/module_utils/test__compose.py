@@ -29,17 +29,8 @@ DRY_RUN_5_6 = DRY_RUN_2_26.replace(" DRY-RUN MODE - ", "").replace("\n", " \n")
 
 
 @pytest.mark.parametrize("output", [DRY_RUN_2_26, DRY_RUN_5_6])
-def test_actions_of_a_dry_run(output):
-    assert _compose.parse_actions(output) == {
-        "proj-a-1": "recreate",
-        "proj-b-1": "keep",
-        "proj-c-1": "create",
-        "proj-d-1": "start",
-    }
-
-
-def test_actions_of_other_lines():
-    assert _compose.parse_actions(" Network proj_default  Creating\n Container x  Waiting\n web Pulling\n") == {}
+def test_what_a_dry_run_recreates(output):
+    assert _compose.parse_recreated(output) == {"proj-a-1"}
 
 
 RAW_MODEL = {

@@ -58,8 +58,8 @@ RAW_SERVICES = {"web": {"environment": {"A": "${KEY}"}}, "db": {}}
 class FakeCompose:
     """A compose file of two services; what compose would say of them, and what was asked of it."""
 
-    def __init__(self, actions=None, hashes=None, services=None, raw_services=None):
-        self.actions, self._hashes, self._services = actions or {}, hashes or {}, services or SERVICES
+    def __init__(self, recreates=(), hashes=None, services=None, raw_services=None):
+        self._recreates, self._hashes, self._services = recreates, hashes or {}, services or SERVICES
         self._raw_services = raw_services or RAW_SERVICES
         self.asked, self.pulled, self.ups = None, [], []
 
@@ -69,10 +69,10 @@ class FakeCompose:
     def raw_model(self):
         return {"services": self._raw_services}
 
-    def planned(self, override, _placeholders):
+    def recreated(self, override, _placeholders):
         self.asked = {name: service["image"] for name, service in override["services"].items()}
         self.environments = {name: service.get("environment") for name, service in override["services"].items()}
-        return self.actions
+        return set(self._recreates)
 
     def hashes(self, _override, _placeholders):
         return self._hashes
@@ -140,13 +140,13 @@ def test_plan_of_settings_still_to_be_written_goes_by_their_use():
 
 def test_plan_of_settings_that_are_written_goes_by_composes_word():
     assert release(BOTH, changed_keys=["KEY"]).plan().is_empty()
-    compose = FakeCompose({"app-web-1": "recreate"})
+    compose = FakeCompose(["app-web-1"])
     assert release(BOTH, compose=compose, changed_keys=["KEY"]).plan().lines() == ["recreate web: settings KEY"]
 
 
 def test_plan_takes_composes_word_on_definitions():
-    compose = FakeCompose({"app-web-1": "recreate", "app-db-1": "start"})
-    assert release(BOTH, compose=compose).plan().lines() == ["recreate web: its definition", "start db"]
+    compose = FakeCompose(["app-web-1"])
+    assert release(BOTH, compose=compose).plan().lines() == ["recreate web: its definition"]
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_plan_takes_composes_word_on_definitions():
     ],
 )
 def test_plan_leaves_out_what_compose_would_recreate_only_along_with_a_dependency(web_hash, lines):
-    compose = FakeCompose({"app-web-1": "recreate", "app-db-1": "recreate"}, {"web": web_hash, "db": "new"})
+    compose = FakeCompose(["app-web-1", "app-db-1"], {"web": web_hash, "db": "new"})
     assert release(BOTH, compose=compose).plan().lines() == lines
 
 
@@ -182,13 +182,13 @@ def test_plan_with_an_image_named_by_a_setting_that_is_not_written_yet():
 FIRST_START = {"popcon.deploy.initial-environment": "PASSWORD, NAME"}
 
 
-def database(actions=None):
+def database(recreates=()):
     """A compose whose db says which variables matter at its first start only, and a container that was started with others."""
     services = {**SERVICES, "db": {**SERVICES["db"], "labels": FIRST_START}}
     raw = {"web": {}, "db": {"environment": {"PASSWORD": "${SECRET}", "MODE": "${MODE}"}}}
     running = container("db")
     running["Config"]["Env"] = ["PASSWORD=old$1=x", "MODE=a", "PATH=/bin"]
-    return FakeCompose(actions, services=services, raw_services=raw), [container("web"), running]
+    return FakeCompose(recreates, services=services, raw_services=raw), [container("web"), running]
 
 
 def test_what_a_service_reads_at_its_first_start_only_stays_as_it_was_started():
@@ -202,7 +202,7 @@ def test_what_a_service_reads_at_its_first_start_only_stays_as_it_was_started():
 
 
 def test_a_service_that_is_made_anew_anyway_gets_what_is_set_now():
-    compose, containers = database({"app-db-1": "recreate"})
+    compose, containers = database(["app-db-1"])
     made = release(containers, compose=compose)
     plan = made.plan()
     assert plan.lines() == ["recreate db: its definition"]
@@ -293,10 +293,34 @@ def test_a_new_container_that_was_restarted_before_the_first_look_crashes(monkey
         made.wait_until_ready(lambda _service: 5, since=[crashed])
 
 
-@pytest.mark.parametrize("word", ["create", "start"])
-def test_what_is_only_stopped_is_started(word):
-    plan = release(BOTH, compose=FakeCompose({"app-db-1": word})).plan()
-    assert plan.lines() == ["start db"]
+@pytest.mark.parametrize(
+    ("policy", "code", "lines"),
+    [("always", 0, ["start db"]), ("no", 1, ["start db"]), ("no", 0, []), ("on-failure", 0, [])],
+)
+def test_what_is_only_stopped_is_started_unless_it_did_its_work(policy, code, lines):
+    db = container("db", Status="exited", Running=False, ExitCode=code)
+    db["HostConfig"] = {"RestartPolicy": {"Name": policy}}
+    assert release([container("web"), db]).plan().lines() == lines
+
+
+@pytest.mark.parametrize(
+    ("fields", "lines"),
+    [
+        ({}, ["remove container app-web-2"]),
+        ({"deploy": {"replicas": None}}, ["remove container app-web-2"]),
+        ({"scale": 2}, []),
+        ({"deploy": {"replicas": 2}}, []),
+        ({"scale": 3}, ["create web"]),
+        ({"scale": 0}, ["remove container app-web-1", "remove container app-web-2"]),
+    ],
+)
+def test_a_service_gets_as_many_containers_as_it_should_have(fields, lines):
+    second = container("web")
+    second.update(Id="id-web-2", Name="/app-web-2")
+    second["Config"]["Labels"]["com.docker.compose.container-number"] = "2"
+    services = {**SERVICES, "web": {**SERVICES["web"], **fields}}
+    plan = release([container("db"), container("web"), second], compose=FakeCompose(services=services)).plan()
+    assert plan.lines() == lines
 
 
 def test_a_dependency_that_fails_is_named_rather_than_composes_complaint():
