@@ -185,10 +185,11 @@ def test_the_registry_dies_while_an_image_comes(controller):
     with slow_registry("5m"):
         try:
             with at_step(controller, STEPS["pulling"], then=lambda: (time.sleep(3), docker("kill", REGISTRY))):
-                run = controller.deploy()
+                # What stands between goes on waiting for it, and says nothing.
+                run = controller.deploy("-e", "compose_deploy_pull_seconds=30")
         finally:
             docker("start", REGISTRY)
-    assert run.status != 0 and "was not begun" in run.output
+    assert run.status != 0 and "was not begun" in run.output and "did not end within 30 s" in run.words
     assert (controller.containers(), controller.env_file()) == before and runs(controller) == old
     assert_mended(controller, new)
 
@@ -292,7 +293,7 @@ def test_the_controller_is_killed(controller, step):
     # What became of it is told by the next run that has something to do.
     number, newer = controller.records()[-1]["number"], new_release()
     run = assert_mended(controller, (*newer[:2], new[2]))
-    assert "The run of alice" in run.output and f"release {number} is good" in " ".join(run.output.split())
+    assert "The run of alice" in run.output and f"release {number} is good" in run.words
 
 
 # What is under the release goes away for a while.
