@@ -54,9 +54,10 @@ original=/run/popcon-fault$(printf %s "$1" | tr / -)
 mkdir "$original"
 mount --bind "$1" "$original"
 mount --make-private "$original"
-used=$(du -s --block-size=1 "$1" | cut -f1)
-mount -t tmpfs -o "size=$((used + $2)),mode=$(stat -c %a "$1")" tmpfs "$1"
+mount -t tmpfs -o "mode=$(stat -c %a "$1")" tmpfs "$1"
 cp -a "$original/." "$1/"
+used=$(df --output=used --block-size=1 "$1" | tail -n 1)
+mount -o "remount,size=$((used + $2))" "$1"
 """
 EMPTY = """
 set -eu
