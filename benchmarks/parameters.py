@@ -131,7 +131,7 @@ def main() -> None:
         sys.exit("The AWS CLI is not on the PATH: pip install awscli, in an environment of its own.")
     print(subprocess.run(["aws", "--version"], stdout=subprocess.PIPE, text=True, check=True).stdout.strip())
     with serve(PARAMETERS) as server:
-        turns = [(by_module(server), by_cli(server)) for _ in range(ROUNDS)]
+        turns = [(by_module(server), by_cli(server)) for _dummy in range(ROUNDS)]
     medians = []
     for name, costs in zip(("ssm_env_render", "aws ssm get-parameters-by-path"), zip(*turns)):
         seconds = sorted(cost.seconds for cost in costs)

@@ -86,7 +86,7 @@ def _start() -> None:
         with _LOG.open("ab") as log:
             # A session of its own: the engine outlives this command and its terminal.
             subprocess.Popen(["dockerd"], stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
-    for _ in range(60):
+    for _dummy in range(60):
         if is_running():
             return
         time.sleep(0.5)

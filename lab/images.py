@@ -176,7 +176,7 @@ def _content_of(tag: str) -> str:
 
 
 def _is_in_registry(name: str) -> bool:
-    repository, _, tag = name.partition(":")
+    repository, _dummy, tag = name.partition(":")
     request = urllib.request.Request(f"http://{PUSH_REGISTRY}/v2/{repository}/manifests/{tag}", method="HEAD")
     request.add_header("Accept", ", ".join(_MANIFESTS))
     try:

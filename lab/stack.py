@@ -150,12 +150,12 @@ def _remove_containers(containers: list[dict[str, str]]) -> None:
 
 
 def _push_registry() -> tuple[str, int]:
-    host, _, port = PUSH_REGISTRY.partition(":")
+    host, _dummy, port = PUSH_REGISTRY.partition(":")
     return host, int(port)
 
 
 def _wait(what: str, is_ready: Callable[[], bool]) -> None:
-    for _ in range(_ANSWER_SECONDS * 5):
+    for _dummy in range(_ANSWER_SECONDS * 5):
         if is_ready():
             return
         time.sleep(0.2)

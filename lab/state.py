@@ -98,7 +98,7 @@ def _new_secrets() -> dict[str, str]:
     # Values that break what is naive about quoting, expansion, comments and lines, each in its own way. MySQL allows 32
     # characters in a user name; everything is allowed in a password but NUL.
     return {
-        "admin_access_key": "AKIA" + "".join(secrets.choice(letters) for _ in range(16)),
+        "admin_access_key": "AKIA" + "".join(secrets.choice(letters) for _dummy in range(16)),
         "admin_secret_key": secrets.token_urlsafe(30),
         "git_token": f"lab_{secrets.token_urlsafe(30)}",
         "db_username": f"pop $u ${{X}} #'\"\\ {secrets.token_hex(4)}",

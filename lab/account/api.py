@@ -186,7 +186,7 @@ class Api:
         for wanted in parameters.get("Filters", []) + parameters.get("InstanceInformationFilterList", []):
             key, values = wanted.get("Key") or wanted.get("key"), wanted.get("Values") or wanted.get("valueSet") or []
             found = [pair for pair in found if _matches(*pair, key, values)]
-        return {"InstanceInformationList": [information for _, information in found]}
+        return {"InstanceInformationList": [information for _dummy, information in found]}
 
     def authorization_token(self, parameters: dict[str, Any], signed: Signed) -> dict[str, Any]:
         """ecr:GetAuthorizationToken."""

@@ -92,7 +92,7 @@ class Keyring:
                 arn = f"arn:aws:sts::{self._backends.account_id}:assumed-role/{role}/{instance.id}"
                 expires = self._now() + _ROLE_LIFE
                 key = Key(secrets.token_urlsafe(30), arn, secrets.token_urlsafe(240), expires)
-                letters = "".join(secrets.choice("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") for _ in range(16))
+                letters = "".join(secrets.choice("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") for _dummy in range(16))
                 current = RoleCredentials(f"ASIA{letters}", key, self._now())
                 self._by_instance[instance.id, role] = self._roles[current.access_key_id] = current
             return current
@@ -134,7 +134,7 @@ class Authenticator:
 
     def _presigned(self, request: Request) -> Signed:
         query = request.query
-        access_key_id, _, region, service = _scope(query.get("X-Amz-Credential", ""))
+        access_key_id, _dummy, region, service = _scope(query.get("X-Amz-Credential", ""))
         if service != "s3":
             raise Fault("incomplete-signature", service)
         key, principal = self._key(access_key_id, service, query.get("X-Amz-Security-Token"))
@@ -142,7 +142,7 @@ class Authenticator:
         life = query.get("X-Amz-Expires", "")
         if not life.isdigit() or self._now() > _seconds(timestamp, service) + int(life):
             raise Fault("url-expired", service)
-        path, _, raw = request.target.partition("?")
+        path, _dummy, raw = request.target.partition("?")
         target = f"{path}?{'&'.join(part for part in raw.split('&') if not part.startswith('X-Amz-Signature='))}"
         signer = S3SigV4QueryAuth(_credentials(access_key_id, key), service, region)
         signed_headers = query.get("X-Amz-SignedHeaders", "")

@@ -71,7 +71,7 @@ class Backends:
 
     def policies(self, arn: str) -> list[str]:
         """The policy documents (JSON) attached to a user, its groups, or an assumed role; none for anybody else."""
-        kind, _, rest = arn.rsplit(":", 1)[-1].partition("/")
+        kind, _dummy, rest = arn.rsplit(":", 1)[-1].partition("/")
         if kind == "assumed-role" and (role := self._role(rest.split("/")[0])) is not None:
             return [*role.policies.values(), *_managed(role)]
         if kind == "user" and (user := self._iam.users.get(rest.rsplit("/", 1)[-1])) is not None:

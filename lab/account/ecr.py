@@ -67,7 +67,7 @@ class Tokens:
 
     def check(self, authorization: str, method: str = "", uri: str = "") -> Verdict:
         """May the bearer of this Authorization header make this request? Without ``uri`` only the token counts."""
-        scheme, _, encoded = authorization.partition(" ")
+        scheme, _dummy, encoded = authorization.partition(" ")
         with self._lock:
             known = self._tokens.get(_digest(encoded.strip()))
         if scheme.lower() != "basic" or known is None:

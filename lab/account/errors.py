@@ -137,7 +137,7 @@ def reply(error: Fault | Denial | Refusal, *, json_protocol: bool, service: str)
             )
         return (_query if service in ("sts", "iam") else _s3)("AccessDenied", 403, error.message)
     if json_protocol:
-        code, _, message = _JSON_FAULTS[error.kind]
+        code, _dummy, message = _JSON_FAULTS[error.kind]
         return _json(code, message)
     if service == "ec2":
         return _ec2(*_EC2_FAULTS[error.kind])

@@ -89,7 +89,7 @@ class Frame:
         """Read one websocket message; ``BadFrame`` when it is none of ours."""
         if len(data) < _HEADER.size:
             raise BadFrame(f"{len(data)} bytes are fewer than a header's {_HEADER.size}")
-        header_length, kind, _, created, sequence, flags, message_id, digest, payload_type, length = (
+        header_length, kind, _dummy, created, sequence, flags, message_id, digest, payload_type, length = (
             _HEADER.unpack_from(data)
         )
         payload = data[_HEADER.size :]

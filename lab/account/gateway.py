@@ -222,7 +222,7 @@ class Gateway:
             await shell.write(await session.typed.get())
 
     async def _show(self, session: Session, shell: Shell) -> None:
-        for _ in range(int(_SETTLE / 0.01)):
+        for _dummy in range(int(_SETTLE / 0.01)):
             if not session.typed.empty():
                 break
             await asyncio.sleep(0.01)

@@ -59,7 +59,7 @@ class Metadata:
             return leaves[path]()
         prefix = f"{path}/"
         below = [leaf.removeprefix(prefix) for leaf in leaves if leaf.startswith(prefix)]
-        entries = {f"{name}/" if rest else name for name, _, rest in (leaf.partition("/") for leaf in below)}
+        entries = {f"{name}/" if rest else name for name, _dummy, rest in (leaf.partition("/") for leaf in below)}
         return "\n".join(sorted(entries)) if entries else None
 
     def _leaves(self, instance: Instance) -> dict[str, Callable[[], str]]:

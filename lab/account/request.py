@@ -84,7 +84,7 @@ def read(request: Request, service: str, region: str, account_id: str) -> Call:
     if service == "s3":
         return _s3(request)
     if "x-amz-target" in request.headers:
-        prefix, _, action = request.headers["x-amz-target"].rpartition(".")
+        prefix, _dummy, action = request.headers["x-amz-target"].rpartition(".")
         service = _TARGETS.get(prefix, service)
         parameters = _json(request.body)
     else:
@@ -93,7 +93,7 @@ def read(request: Request, service: str, region: str, account_id: str) -> Call:
         )
         parameters = {key: values[-1] for key, values in form.items()}
         action = parameters.get("Action", "")
-    resources = _RESOURCES.get(service, lambda *_: [])(action, parameters, region, account_id)
+    resources = _RESOURCES.get(service, lambda *_dummy: [])(action, parameters, region, account_id)
     return Call(service, action, parameters, tuple(resources) or ("*",))
 
 
@@ -147,7 +147,7 @@ _RESOURCES = {"ssm": _ssm, "ecr": _ecr, "ec2": _ec2, "iam": _iam, "sts": _sts, "
 
 def _s3(request: Request) -> Call:
     """S3 speaks in method, path and query. Path style only: the lab's buckets have no names in DNS."""
-    bucket, _, key = unquote(urlsplit(request.target).path).removeprefix("/").partition("/")
+    bucket, _dummy, key = unquote(urlsplit(request.target).path).removeprefix("/").partition("/")
     query = request.query
     parameters = {"Bucket": bucket, "Key": key}
     if not bucket:

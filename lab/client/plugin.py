@@ -99,7 +99,7 @@ class Client:
             await self._socket.send(json.dumps(opening | {"ClientId": str(uuid4()), "ClientVersion": VERSION}))
             tasks = [asyncio.create_task(job) for job in (self._receive(), self._type(), self._tick())]
             try:
-                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                done, _dummy = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
                 return next(iter(done)).result()
             finally:
                 for task in tasks:

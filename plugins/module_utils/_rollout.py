@@ -216,12 +216,12 @@ class Rollout:
             self._end(number, "failed", begin, failure)
             why = failure.replace(UNTOUCHED, "").rstrip()
             raise DeployError(f"Release {number} was not begun. {UNTOUCHED} {why}")
-        _, failure = attempt(self._bring_up, target, release.images)
+        _dummy, failure = attempt(self._bring_up, target, release.images)
         if failure:
             return {**self._undo(number, begin, failure), "plan": plan.lines(), "warnings": warnings}
         self._end(number, "good", begin)
-        _, failure = attempt(self._run_jobs, target, release.images, target.jobs_after, self._project.folder)
-        removed, _ = attempt(self._prune)
+        _dummy, failure = attempt(self._run_jobs, target, release.images, target.jobs_after, self._project.folder)
+        removed, _dummy = attempt(self._prune)
         result = self._result(release, plan, differences, warnings)
         result.update(pulled=pulled, pruned=removed or [])
         return {**result, "failure": f"Release {number} runs and is ready. But: {failure}"} if failure else result
@@ -331,7 +331,7 @@ class Rollout:
         self._say(f"release {number} failed: {first_line(failure)}")
         self._say(f"rolling back to release {good['number']}")
         begin = time.monotonic()
-        _, second = attempt(self._restore, good)
+        _dummy, second = attempt(self._restore, good)
         self._audit(good, "automatic rollback", "failed" if second else "good", begin, second)
         rows = self._rows()
         if second:
@@ -438,7 +438,7 @@ class Rollout:
         }
 
     def _rows(self) -> list[Json]:
-        rows, _ = attempt(lambda: [row(container) for container in self._engine.containers(self._project.name)])
+        rows, _dummy = attempt(lambda: [row(container) for container in self._engine.containers(self._project.name)])
         return rows or []
 
     def _locked(self) -> contextlib.AbstractContextManager[None]:

@@ -127,7 +127,7 @@ def _identified(slots: _Slots, password: str) -> str:
     if slots.plugin == "mysql_native_password":
         made = native_hash(password)
     else:
-        salt = "".join(secrets.choice(_ALPHABET) for _ in range(_SALT_LENGTH))
+        salt = "".join(secrets.choice(_ALPHABET) for _dummy in range(_SALT_LENGTH))
         made = sha2_hash(password, salt.encode(), int(slots.first[3:6], 16) * 1000).decode()
     return f"IDENTIFIED WITH {slots.plugin} AS '{made}'"
 

@@ -141,7 +141,7 @@ def reboot(controller: Controller, power_loss: bool = False, host: int = 0) -> N
     else:
         docker("restart", "--time", "30", container)
     booted = ["docker", "exec", container, "systemctl", "is-system-running", "--wait"]
-    for _ in range(60):
+    for _dummy in range(60):
         state = subprocess.run(booted, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False).stdout
         if state.strip() in ("running", "degraded"):
             return
@@ -259,7 +259,7 @@ def killed_at_call(controller: Controller, module: str, role: str, writes: int, 
 
 def kill_session_clients(playbook: Started) -> int:
     """Kill what connects a playbook with its hosts; how many there were, once there is one."""
-    for _ in range(200):
+    for _dummy in range(200):
         clients = [pid for pid, command in descendants(playbook.pid).items() if " StartSession " in command]
         for pid in clients:
             _kill(pid)

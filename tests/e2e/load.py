@@ -73,7 +73,7 @@ class Load:
         self._end = self._pool.submit(asyncio.run, self._run())
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *_dummy: object) -> None:
         self.seconds = self._now()
         self._ending.set()
         self._pool.shutdown()

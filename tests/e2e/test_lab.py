@@ -88,7 +88,7 @@ def test_sessions_end_and_leave_no_process(controller):
         ).returncode
         == 0
     )
-    for _ in range(20):
+    for _dummy in range(20):
         left = controller.on_host("sh", "-c", "ps -u ssm-user -o pid=,args=; pgrep -af 'sleep 98[7]'", check=False)
         if not left:
             break

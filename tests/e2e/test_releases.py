@@ -100,7 +100,7 @@ def commit_on_the_server():
 
 
 def test_going_back_needs_neither_the_repository_nor_the_registry(controller):
-    *_, old, new = controller.records()
+    *_dummy, old, new = controller.records()
     before, records = controller.containers(), controller.records()
     compose = controller.on_host("cat", f"{PROJECT}/docker-compose.yml")
     assert (version(controller), java_opts(controller)) == ("20", "-Xms64m -Xmx64m") and "popcon.test" in compose

@@ -66,7 +66,7 @@ def theirs_first(controller):
 
 
 def wait_until_it_serves(controller):
-    for _ in range(60):
+    for _dummy in range(60):
         with suppress(OSError):
             if controller.health()["ok"]:
                 return

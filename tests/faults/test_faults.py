@@ -55,7 +55,7 @@ def runs(controller):
 
 def runs_soon(controller):
     """The same, once the app is well: after a restart of the host it takes its time to start."""
-    for _ in range(60):
+    for _dummy in range(60):
         try:
             return runs(controller)
         except (OSError, AssertionError):
@@ -129,7 +129,7 @@ def test_a_bad_image(controller, fault, words, healthcheck):
     if not healthcheck:
         with controller.commit("A healthcheck again") as clone, compose_file(clone) as content:
             content["services"]["backend"]["healthcheck"] = original
-    version, java_opts, _ = new_release()
+    version, java_opts, _dummy = new_release()
     assert_mended(controller, (version, java_opts, bad[2]))
 
 
@@ -215,7 +215,7 @@ def test_no_room_for_the_record(controller):
 
 
 def test_a_pull_five_times_as_long_as_a_command_may_take(controller):
-    _, new = change(controller, ballast=110)
+    _dummy, new = change(controller, ballast=110)
     seconds = 10
     with slow_registry("2m"), at_step(controller, STEPS["pulling"]) as seen:
         run = controller.deploy("-e", f"ansible_aws_ssm_timeout={seconds}")
@@ -244,7 +244,7 @@ def test_the_worker_is_killed(controller, step):
 
 
 def test_the_supervisor_is_killed(controller):
-    _, new = change(controller)
+    _dummy, new = change(controller)
     with at_step(controller, STEPS["recreating"], "supervisor"):
         run = controller.deploy()
     assert run.status == 0 and runs(controller) == new
@@ -265,7 +265,7 @@ def test_the_worker_and_the_supervisor_are_killed(controller, step):
 
 
 def test_the_session_client_is_killed(controller):
-    _, new = change(controller, fault="slow")
+    _dummy, new = change(controller, fault="slow")
     killed = []
     with at_step(controller, STEPS["waiting"], then=lambda: killed.append(kill_session_clients(playbook))):
         playbook = controller.start_deploy()
@@ -278,14 +278,14 @@ def test_the_session_client_is_killed(controller):
 
 @pytest.mark.parametrize("step", ["pulling", "recreating"])
 def test_the_controller_is_killed(controller, step):
-    _, new = change(controller, fault="slow")
+    _dummy, new = change(controller, fault="slow")
     # The module that follows a run lives on for half of this time, and takes a run whose end it sees for told.
     seconds = "ansible_aws_ssm_timeout=16"
     with at_step(controller, STEPS[step], then=lambda: kill_controller(playbook)) as seen:
         playbook = controller.start_deploy("-e", "compose_deploy_by=alice", "-e", seconds)
         run = playbook.wait()
     assert run.status == -signal.SIGKILL
-    for _ in range(60):
+    for _dummy in range(60):
         if json.loads(controller.on_host("cat", f"{STATE}/runs/{seen['run']}.json"))["ended"]:
             break
         time.sleep(1)

@@ -109,7 +109,7 @@ def emulator(request, env, tmp_path):
     with open(tmp_path / "emulator.log", "wb") as log:
         process = subprocess.Popen(start, env=environment, stdout=log, stderr=log, cwd=tmp_path)
     try:
-        for _ in range(300):
+        for _dummy in range(300):
             try:
                 socket.create_connection(("127.0.0.1", port), timeout=1).close()
                 break

@@ -54,7 +54,7 @@ def test_candidates(ssm: t.Any) -> None:
     assert (parameter.version, parameter.value, nothing) == (1, OLD, None)
     candidates.create("TOKEN", "new", 1, ALICE)
     candidates.create("TOKEN", "second", 1, ALICE)
-    _, candidate = candidates.look(parameter, "TOKEN")
+    _dummy, candidate = candidates.look(parameter, "TOKEN")
     assert (candidate.value, candidate.base, candidate.revert) == ("new", 1, False)
     assert read(ssm, CANDIDATE)["Type"] == "SecureString"
     candidates.mark("TOKEN", candidate)
@@ -64,7 +64,7 @@ def test_candidates(ssm: t.Any) -> None:
         candidates.replace(parameter, "newer")
     now = read(ssm, NAME)
     assert (now["Value"], now["Version"], now["Type"]) == ("new", 2, "SecureString")
-    for _ in range(2):
+    for _dummy in range(2):
         candidates.drop("TOKEN")
     assert candidates.look(parameter, "TOKEN")[1] is None
 

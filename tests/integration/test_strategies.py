@@ -175,10 +175,10 @@ def test_old_both_new(database: Database) -> None:
         return strategy.logs_in(HOSTILE), strategy.logs_in(NEW)
 
     assert valid() == (True, False)
-    for _ in range(2):
+    for _dummy in range(2):
         strategy.apply(HOSTILE, NEW)
         assert valid() == (True, True)
-    for _ in range(2):
+    for _dummy in range(2):
         strategy.retire(kept=NEW, gone=HOSTILE)
         assert valid() == (False, True)
 
@@ -188,7 +188,7 @@ def test_taking_back_leaves_the_old_one_only(database: Database) -> None:
     strategy = database.strategy(user, "%", "localhost")
     strategy.retire(kept=HOSTILE, gone=NEW)
     strategy.apply(HOSTILE, NEW)
-    for _ in range(2):
+    for _dummy in range(2):
         strategy.retire(kept=HOSTILE, gone=NEW)
         assert strategy.logs_in(HOSTILE) and not strategy.logs_in(NEW)
     strategy.apply(HOSTILE, OTHER)
@@ -402,7 +402,7 @@ def test_mysql_a_statement_that_outlives_its_sender_does_no_harm(mysql: Database
         except DeployError as exc:
             outcomes.append(str(exc))
 
-    threads = [threading.Thread(target=apply) for _ in range(2)]
+    threads = [threading.Thread(target=apply) for _dummy in range(2)]
     for thread in threads:
         thread.start()
     waiting = "SELECT COUNT(*) FROM information_schema.processlist WHERE State = 'User lock'"
@@ -519,11 +519,11 @@ def user(redis: RedisServer) -> dict[str, str]:
 def test_redis_old_both_new_over_restarts(redis: RedisServer, user: dict[str, str]) -> None:
     strategy = redis.strategy(**user)
     assert strategy.logs_in(HOSTILE) and not strategy.logs_in(NEW)
-    for _ in range(2):
+    for _dummy in range(2):
         strategy.apply(HOSTILE, NEW)
         redis.restart()
         assert strategy.logs_in(HOSTILE) and strategy.logs_in(NEW)
-    for _ in range(2):
+    for _dummy in range(2):
         strategy.retire(kept=NEW, gone=HOSTILE)
         redis.restart()
         assert strategy.logs_in(NEW) and not strategy.logs_in(HOSTILE)

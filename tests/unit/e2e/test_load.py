@@ -33,7 +33,7 @@ class Server:
 
     def _serve(self) -> None:
         for answer in self._answers:
-            connection, _ = self._listener.accept()
+            connection, _dummy = self._listener.accept()
             if answer == HANG:
                 self.hanging.append(connection)
                 continue
@@ -80,7 +80,7 @@ def test_each_failure_is_counted_by_its_kind():
     refused = statuses.pop("refused")
     assert statuses == Counter({"200": 6, "503": 4, "broken": 2, "timeout": 2})
     assert load.requests == 14 + refused and load.failed == 8 + refused
-    assert [end for _, end in outages(load.answers, load.seconds)][-1] == load.seconds
+    assert [end for _dummy, end in outages(load.answers, load.seconds)][-1] == load.seconds
     assert 0 < load.downtime <= load.seconds
     assert "503: 4" in str(load)
 
@@ -113,7 +113,7 @@ def test_the_longest_gap_shows_a_service_that_is_only_slow():
 
 
 def test_a_load_that_broke_off_is_an_error(monkeypatch):
-    async def ask(_):
+    async def ask(_dummy):
         raise RuntimeError("a bug")
 
     monkeypatch.setattr(Load, "_ask", ask)

@@ -63,7 +63,7 @@ class Account:
         """One HTTP request, as it is."""
         answer: dict[str, Any] = {}
 
-        def start_response(status: str, headers: list[tuple[str, str]], *_: Any) -> None:
+        def start_response(status: str, headers: list[tuple[str, str]], *_dummy: Any) -> None:
             answer.update(status=int(status.split()[0]), headers=dict(headers))
 
         path = urlsplit(f"http://account{target}")
@@ -114,7 +114,7 @@ class Account:
         self, keys: tuple[str, ...], action: str, parameters: dict[str, Any] | None = None, **options: Any
     ) -> Answer:
         """One call of a JSON service, e.g. ``ssm:GetParameter``."""
-        service, _, name = action.partition(":")
+        service, _dummy, name = action.partition(":")
         target = {"ssm": "AmazonSSM", "ecr": "AmazonEC2ContainerRegistry_V20150921"}[service]
         headers = {"X-Amz-Target": f"{target}.{name}", "Content-Type": "application/x-amz-json-1.1"}
         return self.signed(keys, service, headers=headers, body=json.dumps(parameters or {}).encode(), **options)

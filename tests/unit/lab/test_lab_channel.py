@@ -40,7 +40,7 @@ class Wire:
         self.acknowledge(request)
         assert self.input(0, b'{"ClientVersion": "9"}', Payload.HANDSHAKE_RESPONSE) == [Shaken("9")]
         self.channel.complete_handshake(0.5)
-        _, complete = self.sent()
+        _dummy, complete = self.sent()
         self.acknowledge(complete)
         return self
 
@@ -85,7 +85,7 @@ def test_refused_early_output_is_sent_again() -> None:
     wire.channel.complete_handshake(0.0)
     wire.channel.write(b"$ ", 0.0)
     wire.channel.write(b"more", 0.01)
-    _, complete, early, later = wire.sent()
+    _dummy, complete, early, later = wire.sent()
     wire.acknowledge(complete, later)
     wire.channel.tick(RESEND_AFTER / 2)
     assert wire.sent() == []
@@ -166,11 +166,11 @@ def test_bytes_that_are_no_text_pass_as_they_are(wire: Wire) -> None:
 
 
 def test_back_pressure(wire: Wire) -> None:
-    for _ in range(WINDOW):
+    for _dummy in range(WINDOW):
         assert not wire.channel.full
         wire.channel.write(b"x", 0.0)
     assert wire.channel.full
-    first, *_ = wire.sent()
+    first, *_dummy = wire.sent()
     wire.acknowledge(first)
     assert not wire.channel.full
 
@@ -192,7 +192,7 @@ def test_reconnecting_sends_all_that_is_unacknowledged(wire: Wire) -> None:
 def test_an_unacknowledged_frame_of_the_same_connection_is_kept(wire: Wire) -> None:
     wire.channel.write(b"a", 0.0)
     wire.channel.write(b"b", 0.0)
-    _, b = wire.sent()
+    _dummy, b = wire.sent()
     wire.acknowledge(b)
     assert not wire.channel.settled
 

@@ -57,12 +57,12 @@ class Client:
             if not data:
                 raise AssertionError(f"{text!r} not in {self.output!r}, and no more to come")
             self.output += data
-        before, _, self.output = self.output.partition(text.encode())
+        before, _dummy, self.output = self.output.partition(text.encode())
         return (before + text.encode()).decode()
 
     def wait(self) -> tuple[int, bytes]:
         """Its exit status and what it wrote to standard error."""
-        _, errors = self.process.communicate(timeout=8)
+        _dummy, errors = self.process.communicate(timeout=8)
         return self.process.returncode, errors
 
     def quiet(self) -> Client:
@@ -134,7 +134,7 @@ def test_much_input_while_nobody_reads(running: Any, ours: Callable[..., Client]
     client = ours(running.start()).quiet()
     client.type("sleep 0.5; cat\n")
     line = "x" * 99 + "\n"
-    for _ in range(600):
+    for _dummy in range(600):
         client.type(line)
     client.type("last\n")
     assert client.until("last\r\n", 15).count("x") == 600 * 99
@@ -187,7 +187,7 @@ def test_resuming_goes_on_where_it_broke(running: Any) -> None:
     def converse(ticket: dict[str, str], lines: list[str], until: bytes, *, deaf: bool = False) -> None:
         with connect(ticket["StreamUrl"], proxy=None) as socket:
             socket.send(json.dumps({"TokenValue": ticket["TokenValue"]}))
-            for _ in range(500):
+            for _dummy in range(500):
                 if seen and until in b"".join(seen[number] for number in sorted(seen)):
                     break
                 frame = Frame.unpack(socket.recv(timeout=5))

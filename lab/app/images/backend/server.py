@@ -106,7 +106,7 @@ def main() -> None:
     fault.begin("backend")
     server = ThreadingHTTPServer(("", 8080), Handler)
     # shutdown() waits for the loop, which this handler interrupts: hence the thread.
-    signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
+    signal.signal(signal.SIGTERM, lambda *_dummy: threading.Thread(target=server.shutdown).start())
     print(f"backend {VERSION}: listening on 8080", flush=True)
     server.serve_forever()
 

@@ -90,7 +90,7 @@ def main() -> None:
     fault.begin("frontend")
     server = ThreadingHTTPServer(("", 3000), Handler)
     # shutdown() waits for the loop, which this handler interrupts: hence the thread.
-    signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
+    signal.signal(signal.SIGTERM, lambda *_dummy: threading.Thread(target=server.shutdown).start())
     print(f"frontend {VERSION}: listening on 3000", flush=True)
     server.serve_forever()
 

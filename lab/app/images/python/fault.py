@@ -23,7 +23,7 @@ def begin(service: str) -> None:
         threading.Timer(CRASH_SECONDS, _crash, [name]).start()
     if FAULT == "slow":
         # Process 1 of a container has no default way to end.
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+        signal.signal(signal.SIGTERM, lambda *_dummy: sys.exit(0))
         print(f"{name}: this image was built to start slowly", flush=True)
         time.sleep(SLOW_SECONDS)
 

@@ -89,7 +89,7 @@ def shell(content: bytes, program: str) -> dict[str, str]:
         Path(folder, "app.env").write_bytes(content)
         output = _run([*program.split(), "-c", "set -eau; . ./app.env; exec /usr/bin/env -0"], folder)
     pairs = (pair.partition(b"=") for pair in output.split(b"\0")[:-1])
-    return {key.decode(): value.decode(errors="surrogateescape") for key, _, value in pairs}
+    return {key.decode(): value.decode(errors="surrogateescape") for key, _dummy, value in pairs}
 
 
 @functools.lru_cache(maxsize=1)
@@ -116,7 +116,7 @@ def systemd(content: bytes) -> dict[str, str]:
     for pair in pairs:
         if pair is None:
             break
-        key, _, value = pair.partition(b"=")
+        key, _dummy, value = pair.partition(b"=")
         read[key.decode()] = value.decode()
     return read
 
@@ -199,11 +199,12 @@ def hostile_values(seed: int, count: int) -> list[str]:
             return "".join(rng.choices(_HOSTILE, k=rng.randrange(12)))
         if kind < 0.6:
             return "".join(
-                rng.choice(_FRAGMENTS) if rng.random() < 0.5 else rng.choice(_HOSTILE) for _ in range(rng.randrange(6))
+                rng.choice(_FRAGMENTS) if rng.random() < 0.5 else rng.choice(_HOSTILE)
+                for _dummy in range(rng.randrange(6))
             )
-        return "".join(any_character() for _ in range(rng.randrange(16)))
+        return "".join(any_character() for _dummy in range(rng.randrange(16)))
 
-    return [value() for _ in range(count)]
+    return [value() for _dummy in range(count)]
 
 
 def quietly(reader: t.Callable[[bytes], dict], content: bytes) -> dict:

@@ -108,7 +108,7 @@ class Store:
         self.bomb.around(lambda: self.versions.pop(Name))
 
     def _get(self, name: str) -> dict[str, t.Any] | None:
-        name, _, selector = name.partition(":")
+        name, _dummy, selector = name.partition(":")
         versions = self.versions.get(name, [])
         if selector:
             return next((found for found in versions if found["Version"] == int(selector)), None)

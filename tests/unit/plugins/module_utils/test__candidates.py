@@ -53,12 +53,12 @@ def test_a_candidate_from_birth_to_end(candidates: Candidates, store: Store) -> 
         "run": "run-1",
         "since": "2027-01-15T08:00:00Z",
     }
-    _, candidate = candidates.look(parameter(), "DB_PASSWORD")
+    _dummy, candidate = candidates.look(parameter(), "DB_PASSWORD")
     assert (candidate.value, candidate.base, candidate.revert, candidate.by) == ("new", 1, False, "alice")
     candidates.mark("DB_PASSWORD", candidate)
-    _, marked = candidates.look(parameter(), "DB_PASSWORD")
+    _dummy, marked = candidates.look(parameter(), "DB_PASSWORD")
     assert (marked.value, marked.revert) == ("new", True)
-    for _ in range(2):
+    for _dummy in range(2):
         candidates.drop("DB_PASSWORD")
         assert candidates.look(parameter(), "DB_PASSWORD")[1] is None
 

@@ -69,7 +69,7 @@ def test_parse_reads_what_compose_reads() -> None:
     """Whole files of both good and odd entries: where compose and this take a file, they read the same."""
     compared = 0
     rng = random.Random(3)
-    for _ in range(150):
+    for _dummy in range(150):
         entries = []
         for number in range(rng.randrange(1, 6)):
             quote = rng.choice(["", "'", '"'])

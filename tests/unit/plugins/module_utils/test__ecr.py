@@ -47,7 +47,7 @@ def stubbed(service, method, response=None, *, code=None, message="CANARY", rais
         stub.add_response(method, response)
     stub.activate()
     if raises:
-        setattr(client, method, lambda: (_ for _ in ()).throw(raises))
+        setattr(client, method, lambda: (_dummy for _dummy in ()).throw(raises))
 
     def factory(wanted, region):
         factory.asked.append((wanted, region))

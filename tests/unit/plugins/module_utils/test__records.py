@@ -405,7 +405,9 @@ def test_an_error_of_the_work_under_the_lock_stays_what_it_is(records: Records) 
 def test_asking_for_the_holder_does_not_get_in_anybodys_way(records: Records) -> None:
     make_private_folder(records.folder)
     end = time.monotonic() + 1
-    asking = threading.Thread(target=lambda: [records.holder() for _ in iter(lambda: time.monotonic() < end, False)])
+    asking = threading.Thread(
+        target=lambda: [records.holder() for _dummy in iter(lambda: time.monotonic() < end, False)]
+    )
     asking.start()
     rounds = 0
     while time.monotonic() < end:

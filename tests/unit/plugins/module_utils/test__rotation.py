@@ -543,7 +543,7 @@ def test_a_secret_that_nothing_checks() -> None:
 
 def test_values_are_random_and_of_the_alphabet() -> None:
     secret = Secret(Parameter("/popcon/TOKEN", "/popcon", 1, ""), Database(Bomb(), ""), 500, "abc-", True)
-    values = {secret.generate() for _ in range(3)}
+    values = {secret.generate() for _dummy in range(3)}
     assert len(values) == 3
     assert {frozenset(value) for value in values} == {frozenset("abc-")}
     assert {len(value) for value in values} == {500}

@@ -224,7 +224,7 @@ def test_two_writers_at_once(path: Path) -> None:
         children.append(os.fork())
         if children[-1] == 0:
             with contextlib.suppress(BaseException):
-                for _ in range(100):
+                for _dummy in range(100):
                     write_secret_file(str(path), content)
                 os._exit(0)
             os._exit(1)
@@ -242,12 +242,12 @@ def test_no_change_is_lost_between_read_and_write(path: Path) -> None:
     write_secret_file(str(path), b"0")
 
     def work() -> None:
-        for _ in range(100):
+        for _dummy in range(100):
             with open_secret_file(str(path)) as file:
                 file.write(str(int(file.read() or b"0") + 1).encode())
 
     pids = []
-    for _ in range(3):
+    for _dummy in range(3):
         pid = os.fork()
         if pid == 0:
             work()

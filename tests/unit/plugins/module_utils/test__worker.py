@@ -347,7 +347,7 @@ def test_no_zombies(host: Host) -> None:
 def test_two_that_start_a_run_at_once(host: Host) -> None:
     for number in range(5):
         work = f"mark('worked{number}'); time.sleep(0.3); return {{'n': os.getpid()}}"
-        modules = [host.module(work, f"r{number}", stdout=subprocess.PIPE) for _ in range(4)]
+        modules = [host.module(work, f"r{number}", stdout=subprocess.PIPE) for _dummy in range(4)]
         said = {module.communicate()[0].decode().partition(", failure")[0] for module in modules}
         assert len(host.marked(f"worked{number}")) == 1
         assert said == {f"Followed(finished=True, result={{'n': {host.state(f'r{number}')['pids']['worker']}}}"}
@@ -355,7 +355,7 @@ def test_two_that_start_a_run_at_once(host: Host) -> None:
 
 def test_several_attach_at_once(host: Host) -> None:
     host.begin("until('go'); return {'n': 1}")
-    modules = [host.module("mark('again')", stdout=subprocess.PIPE) for _ in range(3)]
+    modules = [host.module("mark('again')", stdout=subprocess.PIPE) for _dummy in range(3)]
     host.mark("go")
     for module in modules:
         assert module.communicate()[0].startswith(b"Followed(finished=True, result={'n': 1}, failure=None")

@@ -176,7 +176,7 @@ def test_an_error_that_is_not_the_sessions_stays_what_it_is() -> None:
         action.go()
     assert len(action.calls) == 1
     crash = {"failed": True, "msg": "deserialization failed", "module_stdout": "Traceback"}
-    assert Action([dict(crash) for _ in range(4)]).go() == crash
+    assert Action([dict(crash) for _dummy in range(4)]).go() == crash
 
 
 @pytest.mark.parametrize(
