@@ -59,7 +59,7 @@ def _print_status(found: dict[str, Any]) -> None:
     rows += [tuple(host[key] for key in ("id", "name", "container", "address", "state")) for host in found["hosts"]]
     _print_table(rows)
     print()
-    _print_table([(name, url) for name, url in found["urls"].items()])
+    _print_table(list(found["urls"].items()))
 
 
 def _print_table(rows: list[tuple[str, ...]]) -> None:

@@ -25,7 +25,7 @@ else:
     HAS_BOTOCORE = True
 
 try:
-    import boto3  # noqa: F401
+    import boto3  # noqa: F401  # pylint: disable=unused-import
 except ImportError:
     HAS_BOTO3 = False
 else:

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import os
 import shutil
 import typing as t
@@ -102,7 +103,7 @@ def switch(dest: str, commit: str) -> dict[str, t.Any]:
 
     Stopped anywhere, the next call completes it. Errors: DeployError; nothing was changed if `has` says no.
     """
-    with _opened(dest, f"could not be brought to {commit}") as (git, git_dir), _updating(git, dest):
+    with _opened_to_update(dest, f"could not be brought to {commit}") as (git, git_dir):
         state = _ready(git, dest, commit)
         recovered = repair(git, git_dir, False)
         plan, index = _plan(git, git_dir, git_dir, dest, state, commit)
@@ -149,7 +150,7 @@ def keep(dest: str, commits: t.Iterable[str]) -> None:
 
     One that the clone doesn't have is passed over. Errors: DeployError.
     """
-    with _opened(dest, "could not be told which commits to keep") as (git, git_dir), _updating(git, dest):
+    with _opened_to_update(dest, "could not be told which commits to keep") as (git, git_dir):
         _ready(git, dest, None)
         keep_only(git, git_dir, commits)
 
@@ -161,6 +162,13 @@ def _opened(dest: str, problem: str) -> t.Iterator[tuple[Git, str]]:
     with _in_words(dest, problem), private_git("", LOCAL_SECONDS) as git:
         git.url = origin(git, git_dir)
         yield git, git_dir
+
+
+@contextlib.contextmanager
+def _opened_to_update(dest: str, problem: str) -> t.Iterator[tuple[Git, str]]:
+    """The same, with the lock on the clone held."""
+    with _opened(dest, problem) as opened, _updating(opened[0], dest):
+        yield opened
 
 
 @contextlib.contextmanager
@@ -210,6 +218,7 @@ def _synchronise(
     own_git_dir = state.kind == "checkout" and not check
     recovered = [f"the clone was broken ({state.reason}): .git is made anew"] if state.kind == "broken" else []
 
+    wanted: str | None
     if state.kind == "checkout" and is_commit(ref) and ref in trusted(git, git_dir) and complete(git, git_dir, ref):
         wanted, name = ref, None
     else:
@@ -350,10 +359,10 @@ def _differing(git: Git, git_dir: str, work_tree: str, commit: str, index: str) 
     """Names of the commit's files that the work tree lacks or has otherwise, by content, not by time stamps."""
     with contextlib.suppress(FileNotFoundError):
         os.unlink(index)
-    where = {"git_dir": git_dir, "work_tree": work_tree, "index": index}
-    git.run("read-tree", commit, **where)
-    git.run("update-index", "-q", "--refresh", ok=(0, 1), **where)
-    return _names(git.run("diff-files", "--name-only", "-z", "--ignore-submodules", **where))
+    run = functools.partial(git.run, git_dir=git_dir, work_tree=work_tree, index=index)
+    run("read-tree", commit)
+    run("update-index", "-q", "--refresh", ok=(0, 1))
+    return _names(run("diff-files", "--name-only", "-z", "--ignore-submodules"))
 
 
 def _refuse_obstacles(dest: str, write: list[str], wanted: Tree, ours: set[str], overwrite: bool) -> None:
@@ -428,9 +437,9 @@ def _export(git: Git, git_dir: str, commit: str, preview: str) -> None:
     """Make `preview` anew, for its owner only, with the files of the commit."""
     shutil.rmtree(preview, ignore_errors=True)
     os.makedirs(preview, mode=0o700)
-    where = {"git_dir": git_dir, "work_tree": preview, "index": os.path.join(git.home, _INDEX)}
-    git.run("read-tree", commit, **where)
-    git.run("checkout-index", "-a", "-f", "-q", **where)
+    run = functools.partial(git.run, git_dir=git_dir, work_tree=preview, index=os.path.join(git.home, _INDEX))
+    run("read-tree", commit)
+    run("checkout-index", "-a", "-f", "-q")
 
 
 def _make_folder(git: Git, dest: str, stack: contextlib.ExitStack) -> None:

@@ -25,8 +25,8 @@ from ansible_collections.popcon.deploy.plugins.module_utils._errors import Deplo
 Json = dict[str, t.Any]
 
 # Compose gives a variable of its process more weight than the env file, so it gets only what it needs to run.
-_PASSED_VARIABLES = ("PATH", "HOME", "DOCKER_CONFIG", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
-_PASSED_VARIABLES += tuple(name.lower() for name in _PASSED_VARIABLES if name.endswith("PROXY"))
+_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
+_PASSED_VARIABLES = ("PATH", "HOME", "DOCKER_CONFIG", *_PROXIES, *(name.lower() for name in _PROXIES))
 
 _UP = ("up", "--detach", "--no-build", "--pull", "never")
 
@@ -134,7 +134,7 @@ class Compose:
             )
         finally:
             # What was cut short may still run.
-            subprocess.run(["docker", "rm", "--force", job], capture_output=True, check=False)
+            subprocess.run(["docker", "rm", "--force", job], capture_output=True, check=False)  # pylint: disable=ansible-bad-function
 
     def recreated(self, override: Json, placeholders: t.Mapping[str, str]) -> set[str]:
         """The names of the containers that `up` of all services would recreate now."""
@@ -158,7 +158,7 @@ class Compose:
         command = [*self._base, *self._files, *(["--file", "-"] if override else []), *arguments]
         env = {name: os.environ[name] for name in _PASSED_VARIABLES if name in os.environ}
         try:
-            process = subprocess.Popen(
+            process = subprocess.Popen(  # pylint: disable=ansible-bad-function
                 command,
                 env={**env, **(extra_env or {})},
                 stdin=subprocess.PIPE,

@@ -64,7 +64,7 @@ def parse_contract(content: bytes, path: str) -> dict[str, str]:
     except UnicodeDecodeError:
         raise DeployError(f"{path} is not UTF-8.") from None
     keys: dict[str, str] = {}
-    position = _BETWEEN.match(text).end()
+    position = _after(_BETWEEN, text, 0)
     while position < len(text):
         line = text.count("\n", 0, position) + 1
         found = _STATEMENT.match(text, position)
@@ -78,13 +78,18 @@ def parse_contract(content: bytes, path: str) -> dict[str, str]:
             except _Problem as problem:
                 raise DeployError(f"{path}, line {line}: the default of {found['key']} {problem}.") from None
         keys[found["key"]] = value
-        position = _BETWEEN.match(text, position).end()
+        position = _after(_BETWEEN, text, position)
     return keys
+
+
+def _after(pattern: re.Pattern[str], text: str, position: int) -> int:
+    found = pattern.match(text, position)
+    return found.end() if found else position
 
 
 def _value(text: str, position: int) -> tuple[str, int]:
     """The value that starts here, and where it ends."""
-    start = _BLANKS.match(text, position).end()
+    start = _after(_BLANKS, text, position)
     single, double = _SINGLE.match(text, start), _DOUBLE.match(text, start)
     if single:
         return single[1].replace(r"\'", "'"), single.end()

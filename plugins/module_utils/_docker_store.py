@@ -167,7 +167,7 @@ def _run(helper: str, action: str, data: bytes, user: pwd.struct_passwd) -> tupl
         drop = {"user": user.pw_uid, "group": user.pw_gid}
         env = {name: env[name] for name in ("PATH", "HOME", "USER", "LOGNAME") if name in env}
     try:
-        done = subprocess.run(
+        done = subprocess.run(  # pylint: disable=ansible-bad-function
             [path, action],
             input=data,
             stdout=subprocess.PIPE,

@@ -66,10 +66,11 @@ def host_drift(facts: Facts, services: t.Sequence[Json]) -> list[str]:
     if release is None:
         return ["no release has been good yet", *facts.problems]
     said = [f"{row['service']} {word}" for row in services for word in row["drift"]]
-    if release["commit"] and facts.head is None:
-        said.append(f"the folder is no checkout any more, recorded is commit {release['commit'][:SHORT]}")
-    elif release["commit"] and facts.head != release["commit"]:
-        said.append(f"the folder is at commit {facts.head[:SHORT]}, recorded is {release['commit'][:SHORT]}")
+    recorded = release["commit"]
+    if recorded and facts.head is None:
+        said.append(f"the folder is no checkout any more, recorded is commit {recorded[:SHORT]}")
+    elif recorded and facts.head and facts.head != recorded:
+        said.append(f"the folder is at commit {facts.head[:SHORT]}, recorded is {recorded[:SHORT]}")
     if facts.edits:
         said.append(f"files edited: {named(facts.edits)}")
     return [*said, *facts.problems]
@@ -120,7 +121,7 @@ def services(release: Json | None, containers: t.Sequence[Json], definitions: De
 
 
 def _absent(name: str, image: Json) -> Json:
-    nothing = {"container": None, "id": None, "image": None, "digest": "", "state": "missing", "ports": []}
+    nothing: Json = {"container": None, "id": None, "image": None, "digest": "", "state": "missing", "ports": []}
     known = {"uptime_seconds": None, "restarts": 0, "recorded_digest": _digest(image), "drift": ["is missing"]}
     return {"service": name, **nothing, **known}
 

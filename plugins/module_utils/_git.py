@@ -235,7 +235,7 @@ class Git:
             command += ["-c", f"{name}={value}"]
         # Its own process group, so that a time limit ends git's helpers too. The kept descriptors hold the lock on the
         # checkout for as long as such a process lives, even when this one was killed.
-        with subprocess.Popen(
+        with subprocess.Popen(  # pylint: disable=ansible-bad-function
             [*command, *args],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

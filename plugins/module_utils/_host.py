@@ -46,7 +46,7 @@ def version_of(*command: str) -> str | None:
     """The version number that a command prints, or None if it isn't there or fails."""
     if not shutil.which(command[0]):
         return None
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)  # pylint: disable=ansible-bad-function
     found = re.search(r"\d+(\.\d+)+", done.stdout)
     return found.group() if found and done.returncode == 0 else None
 

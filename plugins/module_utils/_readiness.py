@@ -82,4 +82,4 @@ def _health(sample: dict[str, t.Any]) -> str:
 
 
 def _is_like(sample: dict[str, t.Any], last: dict[str, t.Any]) -> bool:
-    return sample["State"]["Status"] == "running" and sample["State"]["StartedAt"] == last["State"]["StartedAt"]
+    return (sample["State"]["Status"], sample["State"]["StartedAt"]) == ("running", last["State"]["StartedAt"])

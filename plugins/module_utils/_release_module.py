@@ -61,7 +61,7 @@ def project_of(params: Json) -> Project:
     )
 
 
-def carry_out(module: AnsibleModule, foretell: Step, run: Step) -> t.NoReturn:
+def carry_out(module: AnsibleModule, foretell: Step, run: Step) -> None:
     """Do what the module is for, and end it: `foretell` in check mode, else `run`, in a worker of its own."""
     work, step = (_foretold, foretell) if module.check_mode else (_followed, run)
     result, failure = attempt(work, module, step)

@@ -343,7 +343,7 @@ def ask_aws(
             findings.problem("No region is set: set the option region, or AWS_REGION on the host.")
         return None, None, None
 
-    def client(service: str, region: str = region, config: t.Any = None) -> t.Any:
+    def client(service: str, region: str | None = region, config: t.Any = None) -> t.Any:
         return module.client(service, region=region, config=config or retrying_config())
 
     identity = identify(client)
@@ -433,11 +433,12 @@ def main() -> None:
     answer, problem = attempt(run, module)
     if answer is None:
         module.fail_json(msg=problem)
-    result, warnings = answer
-    for sentence in warnings:
-        # AnsibleAWSModule's own method passes them to exit_json too, of which newer ansible-core complains.
-        warn(sentence)
-    module.exit_json(**result)
+    else:
+        result, warnings = answer
+        for sentence in warnings:
+            # AnsibleAWSModule's own method passes them to exit_json too, of which newer ansible-core complains.
+            warn(sentence)
+        module.exit_json(**result)
 
 
 if __name__ == "__main__":

@@ -247,9 +247,10 @@ def main() -> None:
     """Entry point."""
     module = AnsibleAWSModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True, check_boto3=False)
     answer, problem = attempt(run, module)
-    if problem:
+    if answer is None:
         module.fail_json(msg=problem)
-    module.exit_json(**answer)
+    else:
+        module.exit_json(**answer)
 
 
 if __name__ == "__main__":

@@ -275,12 +275,13 @@ def main() -> None:
     """Entry point."""
     module = AnsibleAWSModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True, check_boto3=False)
     outcome, problem = attempt(run, module)
-    if problem:
+    if outcome is None:
         module.fail_json(msg=problem)
-    for sentence in warnings(outcome, module.params["dest"]):
-        # AnsibleAWSModule's own method passes them to exit_json too, of which newer ansible-core complains.
-        warn(sentence)
-    module.exit_json(**shown(outcome))
+    else:
+        for sentence in warnings(outcome, module.params["dest"]):
+            # AnsibleAWSModule's own method passes them to exit_json too, of which newer ansible-core complains.
+            warn(sentence)
+        module.exit_json(**shown(outcome))
 
 
 if __name__ == "__main__":

@@ -370,7 +370,7 @@ def executor(project: str, service: str | None) -> Exec:
                 f"The service {service} of {project} does not run on this host. Start it, or rotate on the host where it runs."
             )
         try:
-            done = subprocess.run(
+            done = subprocess.run(  # pylint: disable=ansible-bad-function
                 ["docker", "exec", "--interactive", container["Id"], *command],
                 input=data,
                 capture_output=True,

@@ -435,9 +435,10 @@ def main() -> None:
         check_boto3=False,
     )
     result, failure = attempt(run, module)
-    if failure:
+    if result is None:
         module.fail_json(msg=failure)
-    module.exit_json(**result)
+    else:
+        module.exit_json(**result)
 
 
 if __name__ == "__main__":

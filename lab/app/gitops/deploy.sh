@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/usr/bin/env bash
 # How this stack was deployed before: by hand, on the host, after a git pull. Kept as it was, with all its faults, to
 # compare with.
 set -e

@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/usr/bin/env bash
 # Subset of the official image's contract: MYSQL_ROOT_PASSWORD, MYSQL_DATABASE, MYSQL_USER and MYSQL_PASSWORD matter at
 # the first start only. No password is ever an argument or a file: the SQL reaches mysqld through a pipe.
 set -euo pipefail

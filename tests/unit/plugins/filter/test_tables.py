@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import ansible_collections.popcon.deploy.plugins.plugin_utils._table as _table
 import pytest
 import yaml
 from ansible_collections.popcon.deploy.plugins.filter import (
@@ -20,6 +19,7 @@ from ansible_collections.popcon.deploy.plugins.filter import (
     rotation_table,
     status_table,
 )
+from ansible_collections.popcon.deploy.plugins.plugin_utils import _table
 
 COMMIT, LATER = "4f1d3c2b5a69" + "7" * 28, "b" * 40
 RELEASE = {

@@ -30,8 +30,8 @@ KMS_DENIED_FORMERLY = (
 
 
 def sentence(exc: Exception) -> str:
-    translated = _aws.aws_errors_in_words("read the parameters", "ssm:GetParameters", "ap-northeast-2")
-    with pytest.raises(DeployError) as told, translated:
+    wanted = ("read the parameters", "ssm:GetParameters", "ap-northeast-2")
+    with pytest.raises(DeployError) as told, _aws.aws_errors_in_words(*wanted):
         raise exc
     assert told.value.__cause__ is None
     assert told.value.__suppress_context__

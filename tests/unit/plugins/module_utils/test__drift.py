@@ -20,7 +20,8 @@ def record(number=12, result="good", services=("web", "db"), **fields):
     images = {name: {"reference": f"reg/{name}:1", "pinned": f"reg/{name}@{DIGEST}"} for name in services}
     return {
         "number": number, "result": result, "action": "deploy", "restores": None, "commit": COMMIT, "images": images,
-        "by": "alice", "origin": "laptop", "started": "s", "ended": "e", "problem": None, "parameters": [{"key": "A", "source": "default", "name": None, "version": None}], **fields,
+        "by": "alice", "origin": "laptop", "started": "s", "ended": "e", "problem": None,
+        "parameters": [{"key": "A", "source": "default", "name": None, "version": None}], **fields,
     }  # fmt: skip
 
 

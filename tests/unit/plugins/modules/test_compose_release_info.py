@@ -76,7 +76,8 @@ class Host:
         number = self.records.begin(
             {
                 "action": "deploy", "restores": None, "commit": commit or self.commit, "images": images, "run": "r",
-                "files": ["docker-compose.yml"], "by": "alice", "origin": "laptop", "parameters": [{"key": "A", "name": "/app/A", "version": 2}, {"key": "B", "name": None, "version": None}],
+                "files": ["docker-compose.yml"], "by": "alice", "origin": "laptop",
+                "parameters": [{"key": "A", "name": "/app/A", "version": 2}, {"key": "B", "name": None, "version": None}],
                 **fields,
             },
             env,

@@ -217,7 +217,8 @@ def test_a_token_that_does_not_tell_its_end_stays_too(run, aws, registry, config
     assert "opaque" not in note.read_text()
     second = run(registries=[OWN])
     assert (first["changed"], second["changed"]) == (True, False)
-    assert second["expires_at"] == first["expires_at"] is not None
+    assert first["expires_at"] is not None
+    assert second["expires_at"] == first["expires_at"]
     note.write_text("{}")
     assert run(registries=[OWN])["diff"]["before"] == {OWN: "token whose end is not known"}
     run(registries=[OWN], state="absent")
