@@ -49,6 +49,7 @@ def run(
             text=True,
             errors="replace",
             capture_output=True,
+            check=False,
         )
     except FileNotFoundError:
         raise LabError(f"{command[0]}: no such program here; install it and try again") from None

@@ -53,7 +53,8 @@ RETURN = r"""
 _value:
   description:
     - The input without what Ansible adds to a result, with C(wanted) (C(commit), C(changed_files), C(settings),
-      which are names, and C(plan)) or null if nobody asked for that, C(problem) or null, and C(differences), which has a sentence for all that is not as it should be.
+      which are names, and C(plan)) or null if nobody asked for that, C(problem) or null, and C(differences), which has a
+      sentence for all that is not as it should be.
   type: dict
 """
 
