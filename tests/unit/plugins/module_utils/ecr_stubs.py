@@ -129,7 +129,7 @@ class AwsStub:
         body = handler.rfile.read(int(handler.headers.get("Content-Length", "0"))).decode()
         target = handler.headers.get("X-Amz-Target", "")
         self.actions.append(target or "GetCallerIdentity")
-        if self.error:
+        if self.error is not None:
             status, code = self.error
             reply = json.dumps({"__type": code, "message": f"CANARY in what AWS says about {body[:20]}"})
             if not target:
