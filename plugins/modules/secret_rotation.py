@@ -95,7 +95,7 @@ options:
   proof:
     description:
       - For V(retire), the version of its parameter that all hosts are proven to have, by key. Nothing is retired unless they are the
-        RV(rotated.new_version) of V(advance).
+        RV(rotated[].new_version) of V(advance).
     type: dict
     default: {}
   role_arn:
