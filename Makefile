@@ -2,6 +2,8 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
 HOSTS ?= 1
+# ansible-core 2.19 and 2.21: see requirements/controller.in.
+PYTHONS ?= 3.11 3.13
 
 help: ## Show the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -27,8 +29,15 @@ lab-status: setup ## Say what the lab runs
 test: ## Run all tests, as CI does
 	@scripts/setup test && scripts/test all
 
+check: ## Look at formats, types, shell scripts and secrets; seconds
+	@scripts/setup test && scripts/test check
+
 test-fast: ## Run lint and unit tests only
-	@scripts/setup test && scripts/test lint unit
+	@scripts/setup test && scripts/test check lint unit
+
+test-matrix: ## Run what needs no lab with the oldest and the newest supported ansible-core; half an hour, and not part of test
+	@for version in $(PYTHONS); do VENV=build/venv/$$version PYTHON=python$$version scripts/setup test && \
+		VENV=build/venv/$$version scripts/test unit integration sanity || exit; done
 
 test-e2e: ## Run the end-to-end tests in the lab only
 	@scripts/setup test && scripts/test e2e
@@ -36,4 +45,14 @@ test-e2e: ## Run the end-to-end tests in the lab only
 test-faults: ## Break releases in every way in the lab, and measure downtime; half an hour, and not part of test
 	@scripts/setup test && scripts/test faults
 
-.PHONY: help setup demo demo-down lab-up lab-down lab-status test test-fast test-e2e test-faults
+docs: ## Build the documentation's site in build/docs/html
+	@scripts/setup test && scripts/docs
+
+release: ## Build and check the tarball of a release in build/release; publishes nothing
+	@scripts/setup test && scripts/test release && scripts/release
+
+requirements: ## Bring requirements/*.txt to the newest versions that requirements/*.in allow
+	@scripts/setup test && scripts/requirements --upgrade
+
+.PHONY: help setup demo demo-down lab-up lab-down lab-status check test test-fast test-matrix test-e2e test-faults
+.PHONY: docs release requirements

@@ -1,3 +1,7 @@
+# Copyright (c) 2026, popcon.deploy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
 """Who asks, and may they: Signature Version 4 verified by recomputation, then the principal's IAM policies.
 
 The recomputation is botocore's own signer over the request as received. Source of rules and words: *Signature Version 4
@@ -6,6 +10,7 @@ signing process*, *Common errors* of each service's API reference, and the texts
 
 from __future__ import annotations
 
+import base64
 import datetime
 import hashlib
 import hmac
@@ -92,7 +97,7 @@ class Keyring:
                 arn = f"arn:aws:sts::{self._backends.account_id}:assumed-role/{role}/{instance.id}"
                 expires = self._now() + _ROLE_LIFE
                 key = Key(secrets.token_urlsafe(30), arn, secrets.token_urlsafe(240), expires)
-                letters = "".join(secrets.choice("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") for _dummy in range(16))
+                letters = base64.b32encode(secrets.token_bytes(10)).decode()
                 current = RoleCredentials(f"ASIA{letters}", key, self._now())
                 self._by_instance[instance.id, role] = self._roles[current.access_key_id] = current
             return current

@@ -1,3 +1,7 @@
+# Copyright (c) 2026, popcon.deploy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
 """What the lab reads of moto's state: instances, principals, policies. All use of moto's private API is in this file.
 
 **Instance and container.** An instance *is* the container whose address is the instance's private address: seeding

@@ -1,3 +1,7 @@
+# Copyright (c) 2026, popcon.deploy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
 """Sessions: the table behind StartSession and its kin, and the websocket server where their data channels meet a shell.
 
 A session ends when its shell exits, on TerminateSession, or when its client is gone for ``RESUME_GRACE`` seconds

@@ -1,3 +1,7 @@
+# Copyright (c) 2026, popcon.deploy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
 """Identity-based IAM policies: may this principal do this? Everything is denied, an Allow permits, a Deny wins.
 
 Understood: Action, NotAction, Resource, NotResource with ``*`` and ``?``, policy variables, and Condition with the

@@ -1,3 +1,7 @@
+# Copyright (c) 2026, popcon.deploy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
 """A session's shell: ``sh`` on a terminal in the host's container, as amazon-ssm-agent starts it.
 
 Source: ``agent/session/shell/shell_unix.go`` — user ssm-user, not a login shell, ``TERM=xterm-256color``,

@@ -1,3 +1,7 @@
+# Copyright (c) 2026, popcon.deploy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
 """Reliable delivery in one direction of a data channel: numbering, acknowledging, re-sending, re-ordering.
 
 No I/O and no clock of its own: callers pass ``now`` in seconds (any monotonic clock) and put the frames on the wire.

@@ -1,3 +1,7 @@
+# Copyright (c) 2026, popcon.deploy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
 """A session-manager-plugin of our own: standard input and output <-> the data channel of a shell session.
 
 Called as AWS's plugin is, by ``aws ssm start-session`` and by ``amazon.aws.aws_ssm``::

@@ -179,7 +179,7 @@ _HOSTILE = (
 )
 _FRAGMENTS = (
     "${HOME}", "$HOME", "$(id)", "`id`", "${A:-b}", "$$", " #", "\\n", "\\$", "\\\\", "\\'", '\\"', "export ", "\r\n",
-    "-----BEGIN PRIVATE KEY-----\nMIIEvQ==\n-----END PRIVATE KEY-----\n", "jdbc:mysql://db:3306/app?useSSL=false&x=%20",
+    "-----BEGIN PRIVATE KEY-----\nMIIEvQ==\n-----END PRIVATE KEY-----\n", "jdbc:mysql://db:3306/app?useSSL=false&x=%20",  # pragma: allowlist secret
 )  # fmt: skip
 
 

@@ -1,0 +1,82 @@
+# Copyright (c) 2026, popcon.deploy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a role says of its options is what it does with them: meta/argument_specs.yml against defaults/main.yml."""
+
+from __future__ import annotations
+
+import typing as t
+from pathlib import Path
+
+import pytest
+import yaml
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
+
+ROLES = sorted(path for path in (Path(__file__).parents[3] / "roles").iterdir() if path.is_dir())
+#: Defaults that a role works out, so that there is no value to state.
+WORKED_OUT = {"preflight_inputs"}
+
+
+def read(path: Path) -> t.Any:
+    return yaml.safe_load(path.read_text()) or {}
+
+
+def specs(role: Path) -> dict[str, t.Any]:
+    return read(role / "meta/argument_specs.yml")["argument_specs"]
+
+
+def options(role: Path) -> dict[str, t.Any]:
+    """Those of all entry points; of those that have the same, the last one."""
+    return {name: option for spec in specs(role).values() for name, option in spec["options"].items()}
+
+
+def resolved(value: t.Any) -> t.Any:
+    """A default with what it falls back on where no other role's variable is set; an expression without that stays."""
+    if not isinstance(value, str) or "default(" not in value:
+        return value
+    return Templar(DataLoader(), variables={"gitops_checkout_dest": "{{ gitops_checkout_dest }}"}).template(
+        trust_as_template(value)
+    )
+
+
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
+def test_every_default_is_an_option_with_that_value_and_the_other_way_round(role: Path) -> None:
+    defaults = read(role / "defaults/main.yml")
+    stated = {name: option["default"] for name, option in options(role).items() if "default" in option}
+    worked_out = WORKED_OUT & defaults.keys()
+    assert worked_out <= options(role).keys()
+    assert stated == {name: resolved(value) for name, value in defaults.items() if name not in worked_out}
+
+
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
+def test_an_option_is_the_same_in_all_entry_points(role: Path) -> None:
+    for name, last in options(role).items():
+        for entry_point, spec in specs(role).items():
+            if name in spec["options"]:
+                option = spec["options"][name]
+                shape = {key: option.get(key) for key in ("type", "elements", "default", "choices")}
+                assert shape == {key: last.get(key) for key in shape}, f"{name} of {entry_point}"
+
+
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
+def test_every_option_has_the_prefix_of_its_role_a_type_and_a_description(role: Path) -> None:
+    def incomplete(found: dict[str, t.Any]) -> t.Iterator[str]:
+        for name, option in found.items():
+            if not option.get("type") or not option.get("description"):
+                yield name
+            if option.get("type") == "list" and not option.get("elements"):
+                yield name
+            yield from (f"{name}.{below}" for below in incomplete(option.get("options", {})))
+
+    assert [name for name in options(role) if not name.startswith(f"{role.name}_")] == []
+    assert list(incomplete(options(role))) == []
+
+
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
+def test_every_entry_point_is_specified(role: Path) -> None:
+    """Those are the task files that no other one of the role takes in."""
+    files = {path.name: path.read_text() for path in (role / "tasks").glob("*.yml")}
+    inner = {name for name in files if any(f"file: {name}\n" in text for text in files.values())}
+    assert {Path(name).stem for name in files.keys() - inner} | {"main"} == specs(role).keys()
