@@ -29,7 +29,7 @@ lab-status: setup ## Say what the lab runs
 test: ## Run all tests, as CI does
 	@scripts/setup test && scripts/test all
 
-check: ## Look at formats, types, shell scripts and secrets; seconds
+check: ## Look at formats, types, secrets, headers, and options of roles; seconds
 	@scripts/setup test && scripts/test check
 
 test-fast: ## Run lint and unit tests only
