@@ -56,7 +56,7 @@ class Prober:
         self._end = self._pool.submit(self._run)
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *_dummy: object) -> None:
         self._ending.set()
         self._pool.shutdown()
         # A prober that broke off would have seen too few failures.
