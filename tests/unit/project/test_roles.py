@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 from pathlib import Path
 
@@ -80,3 +81,12 @@ def test_every_entry_point_is_specified(role: Path) -> None:
     files = {path.name: path.read_text() for path in (role / "tasks").glob("*.yml")}
     inner = {name for name in files if any(f"file: {name}\n" in text for text in files.values())}
     assert {Path(name).stem for name in files.keys() - inner} | {"main"} == specs(role).keys()
+
+
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
+def test_what_a_default_takes_from_another_role_is_an_option_of_it(role: Path) -> None:
+    known = {name for other in ROLES for name in options(other)}
+    prefixes = "|".join(other.name for other in ROLES)
+    text = (role / "defaults/main.yml").read_text()
+    named = set(re.findall(rf"\b(?:{prefixes})_\w+", text)) - {other.name for other in ROLES}
+    assert named <= known
