@@ -36,8 +36,9 @@ test-fast: ## Run lint and unit tests only
 	@scripts/setup test && scripts/test check lint unit
 
 test-matrix: ## Run what needs no lab with the oldest and the newest supported ansible-core; half an hour, and not part of test
-	@for version in $(PYTHONS); do VENV=build/venv/$$version PYTHON=python$$version scripts/setup test && \
-		VENV=build/venv/$$version scripts/test unit integration sanity || exit; done
+	@for version in $(PYTHONS); do \
+		PYTHON=$$(scripts/find-python $$version) && export PYTHON VENV=build/venv/$$version && \
+		scripts/setup test && scripts/test unit integration sanity || exit; done
 
 test-e2e: ## Run the end-to-end tests in the lab only
 	@scripts/setup test && scripts/test e2e
