@@ -56,7 +56,7 @@ class Host:
         self.records = _records.Records(str(folder / "state"), "popcon")
         self.running = [container("web"), container("db")]
         self.images = {f"reg/web@{DIGEST}", f"reg/db@{DIGEST}"}
-        self.actions, self.asked, self.compose_fails = {}, [], False
+        self.to_recreate, self.asked, self.compose_fails = set(), [], False
         self.config = folder / "docker" / "config.json"
         self.config.parent.mkdir()
         login = compose_release_info.Login(pwd.getpwuid(os.geteuid()), str(self.config), True)
@@ -119,8 +119,8 @@ class Host:
     def raw_model(self):
         return self.model()
 
-    def planned(self, _override, _placeholders):
-        return self.actions
+    def recreated(self, _override, _placeholders):
+        return self.to_recreate
 
     def hashes(self, _override, _placeholders):
         return {}
@@ -211,7 +211,7 @@ def test_another_definition_is_explained_by_settings_and_mounted_files(host):
     now = override_for(host.model(), {}, str(host.dest), str(host.dest))["services"]["web"]["labels"][MOUNTS_LABEL]
     host.running[:] = [container("web", env=["A=0", f"PASSWORD={CANARY}"], mounts=now), container("db", env=["A=1"])]
     assert host.drift() == []
-    host.actions = {"app-web-1": "recreate"}
+    host.to_recreate = {"app-web-1"}
     assert host.drift() == ["web was started with other settings: A"]
     (host.dest / "web.conf").write_text("two\n")
     assert host.drift() == [
@@ -219,7 +219,7 @@ def test_another_definition_is_explained_by_settings_and_mounted_files(host):
         "web was started with other settings: A",
         "files edited: web.conf",
     ]
-    host.actions = {"app-db-1": "recreate"}
+    host.to_recreate = {"app-db-1"}
     assert host.drift()[0] == "db was started with another definition than the files now give"
 
 
@@ -305,7 +305,7 @@ def test_a_look_changes_nothing(host):
         return found
 
     (host.dest / "web.conf").write_text("two\n")
-    host.actions = {"app-web-1": "recreate"}
+    host.to_recreate = {"app-web-1"}
     before = everything()
     host.look()
     assert everything() == before
