@@ -88,7 +88,8 @@ def refuse_changes(image: Image, checkout: str) -> None:
 
     :raises DeployError: there are some; the text names them.
     """
-    source = _git(checkout, "remote", "get-url", "origin").strip()
+    # The module ansible.builtin.git makes such a URL of a folder.
+    source = _git(checkout, "remote", "get-url", "origin").strip().removeprefix("file://")
     if image["ref"] != "HEAD" or not os.path.isdir(source):
         return
     changed = _git(source, "status", "--porcelain", "--", image["folder"] or ".").splitlines()

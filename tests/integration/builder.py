@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -19,6 +20,7 @@ import typing as t
 import urllib.error
 import urllib.request
 import uuid
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,6 +81,14 @@ class Builder:
         """What an image says of itself: user, command, labels, history."""
         digest = self.manifest(repository, tag)["config"]["digest"]
         return t.cast("dict[str, t.Any]", json.loads(self._get(f"{repository}/blobs/{digest}")))
+
+    def pushes(self, repository: str) -> dict[str, int]:
+        """How often each tag was pushed, as the registry's own log has it."""
+        lines = docker("logs", f"{self.mark}-registry").splitlines()
+        tags = [
+            tag for line in lines for tag in re.findall(rf'"PUT /v2/{repository}/manifests/(\S+) HTTP/1.1" 201', line)
+        ]
+        return dict(Counter(tags))
 
     def _get(self, path: str) -> bytes:
         request = urllib.request.Request(f"http://{self.registry}/v2/{path}", headers={"Accept": _ACCEPT})

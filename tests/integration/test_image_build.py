@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import sys
 import typing as t
 from pathlib import Path
 
@@ -92,9 +91,14 @@ class Project:
             },
             capture_output=True, text=True, timeout=300, check=False,
         )  # fmt: skip
-        assert done.stdout.startswith("{"), done.stdout + done.stderr
-        answer = json.loads(done.stdout)
-        tasks = {task["task"]["name"].rpartition(" : ")[2]: task["hosts"]["localhost"] for task in answer["plays"][0]["tasks"]}
+        _verbose, brace, rest = done.stdout.partition("{\n")
+        assert brace, done.stdout + done.stderr
+        answer = json.loads(brace + rest)
+        self.shown = done.stdout + done.stderr
+        tasks = {
+            task["task"]["name"].rpartition(" : ")[2]: task["hosts"]["localhost"]
+            for task in answer["plays"][0]["tasks"]
+        }
         return answer["stats"]["localhost"], tasks
 
     def built(self, *arguments: str, **variables: t.Any) -> list[str]:
@@ -133,3 +137,120 @@ def test_a_commit_is_built_once(project: Project) -> None:
     docker("image", "rm", "--force", f"{project.builder.registry}/{project.repository}:front-{commit}")
     assert project.built() == ["none"]
     assert project.built("--check") == ["none"]
+
+
+def test_another_commit_and_other_settings_are_other_images(project: Project) -> None:
+    project.image["args"] = {"NEXT_PUBLIC_API_URL": "http://one:8080"}
+    assert project.built() == ["build"]
+    assert project.built() == ["none"]
+    project.image["args"] = {"NEXT_PUBLIC_API_URL": "http://two:8080"}
+    assert project.built() == ["build"]
+    assert len(project.tags()) == 3
+    labels = project.builder.configuration(project.repository, "front-latest")["config"]["Labels"]
+    assert labels["url"] == "http://two:8080"
+    project.write("page.txt", "new")
+    commit = project.commit()
+    assert project.built() == ["build"]
+    assert any(tag.startswith(f"front-{commit}-") for tag in project.tags())
+
+
+def test_the_latest_tag_goes_back_without_a_build(project: Project) -> None:
+    first = project.commit()
+    project.write("page.txt", "new")
+    second = project.commit()
+    # Its parent has no file that changed the image, so the tag is that of the commit before.
+    first = project.git("log", "-1", "--format=%H", "HEAD~", "--", ".")[:12]
+    assert project.built() == ["build"]
+    project.image["ref"] = "HEAD~"
+    assert project.built() == ["build"]
+    project.image["ref"] = "main"
+    assert project.built("--check") == ["tag"]
+    assert project.built() == ["tag"]
+    assert project.built() == ["none"]
+    manifest = {tag: project.builder.manifest(project.repository, tag) for tag in project.tags()}
+    assert manifest["front-latest"] == manifest[f"front-{second}"] != manifest[f"front-{first}"]
+    # A registry with immutable tags would have refused a second time.
+    assert project.builder.pushes(project.repository) == {f"front-{first}": 1, f"front-{second}": 1, "front-latest": 3}
+
+
+def test_images_of_one_repository(project: Project) -> None:
+    project.image["folder"] = "web"
+    project.write("web/Dockerfile", "FROM scratch\nCOPY . /\n")
+    project.write("api/other.Dockerfile", "FROM scratch AS one\nCOPY . /\nFROM scratch\nCOPY other.Dockerfile /\n")
+    project.commit()
+    api = {"name": "api", "source": "source", "folder": "api", "dockerfile": "other.Dockerfile", "target": "one"}
+    both = {"image_build_images": [project.image, api], "image_build_latest": False}
+    assert project.built(**both, image_build_only=["api"]) == ["build"]
+    assert project.built(**both) == ["build", "none"]
+    assert [tag.rpartition("-")[0].partition("-")[0] for tag in project.tags()] == ["api", "front"]
+    project.write("api/more.txt", "new")
+    project.commit()
+    assert project.built(**both) == ["none", "build"]
+
+
+def test_what_no_commit_holds_is_not_in_an_image(project: Project) -> None:
+    project.write(".gitignore", "secret.env\n")
+    project.commit()
+    project.write("secret.env", "A=b\n")
+    project.write("Dockerfile", 'FROM scratch\nCOPY . /app\nCMD ["/app"]\n')
+    project.write("new.txt", "new")
+    for arguments in (["--check"], []):
+        stats, tasks = project.run(*arguments)
+        assert stats["failures"] == 1
+        message = tasks["See what has to be built"]["msg"]
+        assert "has changes that are in no commit: Dockerfile, new.txt. Commit them" in message
+    assert project.tags() == []
+    # Of a branch that is named, only what it holds is of interest.
+    project.image["ref"] = "main"
+    assert project.built() == ["build"]
+    project.image.pop("ref")
+    project.commit()
+    project.write("Dockerfile", "FROM scratch\nCOPY . /app\nCOPY secret.env /\n")
+    project.commit()
+    stats, tasks = project.run()
+    assert stats["failures"] == 1
+    assert "secret.env" in str(tasks["Build and push"])
+    assert len(project.tags()) == 2
+
+
+@pytest.mark.parametrize(
+    ("image", "words"),
+    [
+        ({"args": {"NPM_TOKEN": "x"}}, "the build argument NPM_TOKEN looks secret"),
+        ({"dockerfile": "Containerfile"}, "has no Containerfile in this commit"),
+        ({"folder": "../other"}, "give a path inside the source"),
+        ({"name": "Front"}, "'Front' can't begin a tag"),
+        ({"source": "elsewhere"}, "elsewhere"),
+        ({"ref": "no-such-branch"}, "no-such-branch"),
+    ],
+)
+def test_what_can_not_be_built_is_refused(project: Project, image: dict[str, t.Any], words: str) -> None:
+    project.image.update(image)
+    stats, tasks = project.run()
+    assert stats["failures"] == 1
+    assert words in str(next(task for task in tasks.values() if task.get("failed")))
+    assert project.tags() == []
+    assert "Log in to the registry" not in tasks
+
+
+def test_an_unknown_name_is_refused(project: Project) -> None:
+    stats, tasks = project.run(image_build_only=["back"])
+    assert stats["failures"] == 1
+    assert tasks["Know every image that is asked for"]["msg"] == (
+        "image_build_only names back, but image_build_images has front."
+    )
+
+
+def test_a_secret_file_is_there_for_the_build_only(project: Project) -> None:
+    secret = project.folder / "npmrc"
+    secret.write_text("CANARY-token")
+    project.write(
+        "Dockerfile",
+        "FROM popcon-lab/base\n"
+        "RUN --mount=type=secret,id=npmrc grep -q 'CANAR[Y]-token' /run/secrets/npmrc && touch /built\n",
+    )
+    project.commit()
+    project.image["secrets"] = [{"id": "npmrc", "src": str(secret)}]
+    _stats, tasks = project.run("-vvv")
+    assert tasks["What the registry has"]["msg"][1].split()[2] == "built"
+    assert "CANARY" not in project.shown
