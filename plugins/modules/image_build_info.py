@@ -138,7 +138,7 @@ EXAMPLES = r"""
 
 - name: Say it
   ansible.builtin.debug:
-    msg: "{{ plan.images | popcon.deploy.build_table }}"
+    msg: "{{ plan.images | popcon.deploy.build_table(planned=true) }}"
 """
 
 RETURN = r"""
