@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A registry and buildx for tests that build images, both Debian's packages, and what they leave taken away again.
+"""What tests of the playbook build start from: a registry and buildx, both Debian's packages, and a repository to build.
 
 Everything made here is called `popcon-buildtest-…`.
 """
@@ -24,6 +24,8 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+import ansible_collections
+import yaml
 from ansible_collections.popcon.deploy.tests.integration.emulators import environment_without_aws
 
 from lab.images import ensure_base
@@ -39,7 +41,8 @@ USER docker-registry
 CMD ["docker-registry", "serve", "/etc/docker/registry/config.yml"]
 """
 _PLUGIN = "/usr/libexec/docker/cli-plugins/docker-buildx"
-_REGISTRY_CONFIG = Path(__file__).parents[2] / "lab/images/registry/config.yml"
+_COLLECTION = Path(__file__).parents[2]
+_REGISTRY_CONFIG = _COLLECTION / "lab/images/registry/config.yml"
 _ACCEPT = "application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json"
 
 
@@ -131,3 +134,87 @@ def serve_builder(folder: Path) -> t.Iterator[Builder]:
         images = docker("images", "--format", "{{.Repository}}:{{.Tag}}").splitlines()
         for image in sorted(image for image in images if mark in image):
             docker("image", "rm", "--force", image, check=False)
+
+
+class Project:
+    """A git repository with one small image, an inventory, and the playbook."""
+
+    def __init__(self, folder: Path, builder: Builder) -> None:
+        self.builder = builder
+        self.source = folder / "source"
+        self.folder = folder
+        self.image: dict[str, t.Any] = {"name": "front", "source": "source"}
+        # Its name is in those of the images that the engine keeps, which are removed by it.
+        self.repository = f"{builder.mark}/{folder.name}"
+        self.source.mkdir()
+        self.git("init", "--quiet", "--initial-branch=main")
+        self.write("Dockerfile", "FROM scratch\nARG NEXT_PUBLIC_API_URL\nLABEL url=$NEXT_PUBLIC_API_URL\nCOPY . /app\n")
+        self.commit()
+
+    def git(self, *arguments: str) -> str:
+        who = ["-c", "user.name=Test", "-c", "user.email=test@example.com"]
+        done = subprocess.run(
+            ["git", *who, *arguments], cwd=self.source, capture_output=True, text=True, check=True
+        )  # fmt: skip
+        return done.stdout.strip()
+
+    def write(self, name: str, content: str) -> None:
+        path = self.source / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+
+    def commit(self) -> str:
+        """The new commit, as tags have it."""
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--message=Change", "--allow-empty")
+        return self.git("rev-parse", "HEAD")[:12]
+
+    def run(self, *arguments: str, **variables: t.Any) -> tuple[dict[str, t.Any], dict[str, t.Any]]:
+        """Run the playbook; gives the totals, and the results of its tasks by name."""
+        everything = {
+            "image_build_images": [self.image],
+            "image_build_registry": self.builder.registry,
+            "image_build_repository": self.repository,
+            "image_build_pull": False,
+            **variables,
+        }
+        # As a user has it: variables of an inventory that needs no host, and so doesn't name this one.
+        inventory = self.folder / "inventory"
+        (inventory / "group_vars").mkdir(parents=True, exist_ok=True)
+        (inventory / "hosts.yml").write_text("all: {hosts: {}}\n")
+        (inventory / "group_vars/all.yml").write_text(yaml.safe_dump(everything))
+        (self.folder / "ansible.cfg").touch()
+        done = subprocess.run(
+            ["ansible-playbook", "-i", "inventory", *arguments, str(_COLLECTION / "playbooks/build.yml")],
+            cwd=self.folder,
+            env={
+                **self.builder.environment,
+                "PWD": str(self.folder),
+                "ANSIBLE_COLLECTIONS_PATH": ":".join(str(Path(path).parent) for path in ansible_collections.__path__),
+                "ANSIBLE_CONFIG": str(self.folder / "ansible.cfg"),
+                "ANSIBLE_HOME": str(self.folder / "ansible"),
+                "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
+            },
+            capture_output=True, text=True, timeout=300, check=False,
+        )  # fmt: skip
+        _verbose, brace, rest = done.stdout.partition("{\n")
+        assert brace, done.stdout + done.stderr
+        answer = json.loads(brace + rest)
+        self.shown = done.stdout + done.stderr
+        tasks = {
+            task["task"]["name"].rpartition(" : ")[2]: task["hosts"]["localhost"]
+            for task in answer["plays"][0]["tasks"]
+        }
+        return answer["stats"]["localhost"], tasks
+
+    def built(self, *arguments: str, **variables: t.Any) -> list[str]:
+        """Run the playbook, which must work; gives RESULT of each image."""
+        stats, tasks = self.run(*arguments, **variables)
+        assert stats["failures"] == 0, [task for task in tasks.values() if task.get("failed")]
+        self.table = tasks["What the registry has"]["msg"]
+        images = tasks["Keep the result"]["ansible_facts"]["image_build_result"]["images"]
+        assert bool(stats["changed"]) == any(image["action"] != "none" for image in images)
+        return [image["action"] for image in images]
+
+    def tags(self) -> list[str]:
+        return self.builder.tags(self.repository)

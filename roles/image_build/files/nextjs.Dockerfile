@@ -1,4 +1,4 @@
-# A Next.js app in three stages, of which the last has Node.js and what the app needs, and no package manager's leftovers.
+# A Next.js app in three stages: what is installed and built with stays in the first two.
 # Needs in the project: package-lock.json, and output: "standalone" in next.config.
 
 # With a digest (node:22-bookworm-slim@sha256:…), the same commit gives the same image.
