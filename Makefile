@@ -36,4 +36,7 @@ test-e2e: ## Run the end-to-end tests in the lab only
 test-faults: ## Break releases in every way in the lab, and measure downtime; half an hour, and not part of test
 	@scripts/setup test && scripts/test faults
 
-.PHONY: help setup demo demo-down lab-up lab-down lab-status test test-fast test-e2e test-faults
+test-images: ## Build and run an app with each Dockerfile there is to copy; five minutes, and not part of test
+	@scripts/setup test && scripts/test images
+
+.PHONY: help setup demo demo-down lab-up lab-down lab-status test test-fast test-e2e test-faults test-images
