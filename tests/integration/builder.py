@@ -169,31 +169,44 @@ class Project:
         self.git("commit", "--quiet", "--message=Change", "--allow-empty")
         return self.git("rev-parse", "HEAD")[:12]
 
-    def run(self, *arguments: str, **variables: t.Any) -> tuple[dict[str, t.Any], dict[str, t.Any]]:
-        """Run the playbook; gives the totals, and the results of its tasks by name."""
-        everything = {
+    @property
+    def variables(self) -> dict[str, t.Any]:
+        """What the inventory has."""
+        return {
             "image_build_images": [self.image],
             "image_build_registry": self.builder.registry,
             "image_build_repository": self.repository,
             "image_build_pull": False,
-            **variables,
         }
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """For a process that runs the playbook; it changes nothing of the user's."""
+        (self.folder / "ansible.cfg").touch()
+        return {
+            **self.builder.environment,
+            "ANSIBLE_COLLECTIONS_PATH": ":".join(str(Path(path).parent) for path in ansible_collections.__path__),
+            "ANSIBLE_CONFIG": str(self.folder / "ansible.cfg"),
+            "ANSIBLE_HOME": str(self.folder / "ansible"),
+        }
+
+    def run(
+        self, *arguments: str, environment: dict[str, str] | None = None, **variables: t.Any
+    ) -> tuple[dict[str, t.Any], dict[str, t.Any]]:
+        """Run the playbook; gives the totals, and the results of its tasks by name."""
         # As a user has it: variables of an inventory that needs no host, and so doesn't name this one.
         inventory = self.folder / "inventory"
         (inventory / "group_vars").mkdir(parents=True, exist_ok=True)
         (inventory / "hosts.yml").write_text("all: {hosts: {}}\n")
-        (inventory / "group_vars/all.yml").write_text(yaml.safe_dump(everything))
-        (self.folder / "ansible.cfg").touch()
+        (inventory / "group_vars/all.yml").write_text(yaml.safe_dump({**self.variables, **variables}))
         done = subprocess.run(
             ["ansible-playbook", "-i", "inventory", *arguments, str(_COLLECTION / "playbooks/build.yml")],
             cwd=self.folder,
             env={
-                **self.builder.environment,
+                **self.environment,
                 "PWD": str(self.folder),
-                "ANSIBLE_COLLECTIONS_PATH": ":".join(str(Path(path).parent) for path in ansible_collections.__path__),
-                "ANSIBLE_CONFIG": str(self.folder / "ansible.cfg"),
-                "ANSIBLE_HOME": str(self.folder / "ansible"),
                 "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
+                **(environment or {}),
             },
             capture_output=True, text=True, timeout=300, check=False,
         )  # fmt: skip
