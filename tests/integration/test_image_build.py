@@ -99,7 +99,7 @@ def test_images_of_one_repository(project: Project) -> None:
     project.commit()
     api = {"name": "api", "source": "source", "folder": "api", "dockerfile": "other.Dockerfile", "target": "one"}
     both = {"image_build_images": [project.image, api], "image_build_latest": False}
-    assert project.built(**both, image_build_only=["api"]) == ["build"]
+    assert project.built("-e", "image_build_only=[api]", **both) == ["build"]
     assert project.built(**both) == ["build", "none"]
     assert [tag.rpartition("-")[0].partition("-")[0] for tag in project.tags()] == ["api", "front"]
     project.write("api/more.txt", "new")

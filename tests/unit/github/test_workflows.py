@@ -54,7 +54,7 @@ def documented():
 def commands(run):
     """The commands of a step, with what a user would type in place of variables, and without where their output goes."""
     run = run.replace("\\\n", " ").replace('"$INVENTORY"', "inventories/dev")
-    run = run.replace('"{\\"rotate\\": $ROTATE}"', """'{"rotate": ["DB_PASSWORD"]}'""")
+    run = run.replace('"rotate=[$ROTATE]"', "'rotate=[DB_PASSWORD]'")
     for line in run.strip().splitlines():
         command = re.sub(r" 2>&1 \| tee .*", "", line)
         yield re.sub(r"\s+", " ", command.removeprefix('python "$SCRIPTS/with_values.py"')).strip()
