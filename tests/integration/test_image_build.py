@@ -179,13 +179,7 @@ def test_what_ecr_has_is_asked_for_before_anybody_logs_in(project: Project, tmp_
     config = tmp_path / "docker/config.json"
     shutil.copytree(project.builder.config, config.parent)
     with serve_registries(certificate) as (registry, proxy), serve_aws() as aws:
-        plain = aws.token
-
-        def token() -> str:
-            registry.secrets.add(secret := plain())
-            return secret
-
-        aws.token = token
+        aws.be_known_to(registry)
         environment = {
             **CREDENTIALS, "AWS_ENDPOINT_URL": aws.url, "HTTPS_PROXY": proxy, "SSL_CERT_FILE": str(certificate),
             "DOCKER_CONFIG": str(config.parent),

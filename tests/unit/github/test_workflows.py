@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import shutil
 import subprocess
@@ -172,3 +174,46 @@ def test_the_linters_find_nothing_in_the_callers_of_the_guide(tmp_path):
         program = shutil.which(linter, path=str(BIN))
         done = subprocess.run([program, *options], cwd=tmp_path, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+STUB = """#!/bin/sh
+echo "what it prints"
+for argument in "$@"; do printf '%s\\n' "$argument"; done > "$ARGUMENTS"
+printf '%s' "$POPCON_DB_PASSWORD" > "$ARGUMENTS.password"
+exit 3
+"""
+# A folder's name, and nothing that a shell takes for more.
+INVENTORY = "inventories/a b; $(touch bad) `touch bad`"
+ARGUMENTS = {
+    "apply": ["popcon.deploy.provision", "-i", INVENTORY, "--diff"],
+    "build": ["popcon.deploy.build", "-i", INVENTORY],
+    "deploy": ["popcon.deploy.deploy", "-i", INVENTORY],
+    "plan": ["popcon.deploy.provision", "-i", INVENTORY, "--check", "--diff"],
+    "rotate": ["popcon.deploy.rotate_secrets", "-i", INVENTORY, "-e", "rotate=[DB_PASSWORD,DB_ROOT_PASSWORD]"],
+}
+
+
+@pytest.mark.parametrize("name", CALLED)
+def test_what_the_shell_of_a_step_runs(name, tmp_path):
+    """With a stand-in for the playbook that fails: its arguments, and that the step fails with it."""
+    stub = tmp_path / "bin/ansible-playbook"
+    stub.parent.mkdir()
+    stub.write_text(STUB)
+    stub.chmod(0o755)
+    (run,) = (step["run"] for step in job_of(name)["steps"] if "run" in step and step["name"] != "Comment")
+    environment = {
+        "PATH": f"{stub.parent}:{BIN}:{os.environ['PATH']}", "ARGUMENTS": str(tmp_path / "arguments"),
+        "RUNNER_TEMP": str(tmp_path), "SCRIPTS": str(GITHUB / "scripts"), "INVENTORY": INVENTORY,
+        "ROTATE": "DB_PASSWORD,DB_ROOT_PASSWORD", "VALUES": json.dumps({"POPCON_DB_PASSWORD": 'p"$w'}),
+    }  # fmt: skip
+    assert job_of(name)["defaults"]["run"]["shell"] == "bash"
+    # As GitHub runs that shell.
+    command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", run]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 3, done.stderr
+    assert done.stdout == "what it prints\n"
+    assert (tmp_path / "arguments").read_text().splitlines() == ARGUMENTS[name]
+    assert not (tmp_path / "bad").exists()
+    assert (tmp_path / "arguments.password").read_text() == ('p"$w' if name == "apply" else "")
+    if name == "plan":
+        assert (tmp_path / "plan.txt").read_text() == "what it prints\n"

@@ -139,6 +139,16 @@ class AwsStub:
         self.error: tuple[int, str] | None = None
         self.url = ""
 
+    def be_known_to(self, registry: RegistryStub) -> None:
+        """Let the registries accept the tokens that are minted from now on."""
+        plain = self.token
+
+        def token() -> str:
+            registry.secrets.add(secret := plain())
+            return secret
+
+        self.token = token
+
     def answer(self, handler: BaseHTTPRequestHandler) -> None:
         """One request, in the JSON protocol or (STS) the Query protocol."""
         body = handler.rfile.read(int(handler.headers.get("Content-Length", "0"))).decode()
