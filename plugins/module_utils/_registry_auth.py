@@ -30,13 +30,13 @@ def stored(registry: str) -> str | None:
     return _header(found, _key(registry)) if found else None
 
 
-def login(registry: str) -> _docker_config.Credentials | None:
-    """The stored login for a registry, or None.
+def login(registry: str, config_path: str | None = None) -> _docker_config.Credentials | None:
+    """The stored login for a registry, or None. By default it is looked for where ecr_login puts it by default.
 
     :raises DeployError: as `stored`.
     """
     user = _docker_store.find_user(None)
-    config = _docker_store.read_json(os.path.join(user.pw_dir, ".docker", "config.json"))
+    config = _docker_store.read_json(config_path or os.path.join(user.pw_dir, ".docker", "config.json"))
     key = _key(registry)
     helper = _docker_config.helper_of(config, key)
     return _docker_store.get_from_helper(helper, key, user) if helper else _docker_config.stored_in_file(config, key)

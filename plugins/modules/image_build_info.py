@@ -101,6 +101,10 @@ options:
       - The repository in it, which all images are in.
     type: str
     required: true
+  config_path:
+    description:
+      - Docker's configuration file, for a registry that isn't ECR's. By default that in the home of the user.
+    type: path
   latest:
     description:
       - Whether C(<name>-latest) is to be the image, too.
@@ -225,6 +229,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "checkouts": {"type": "path", "required": True},
     "registry": {"type": "str"},
     "repository": {"type": "str", "required": True},
+    "config_path": {"type": "path"},
     "latest": {"type": "bool", "default": True},
 }
 
@@ -245,7 +250,7 @@ def find_repository(module: AnsibleAWSModule) -> Repository:
     except DeployError:
         if not wanted:
             raise
-        login = _registry_auth.login(wanted)
+        login = _registry_auth.login(wanted, module.params["config_path"])
         return Repository(wanted, module.params["repository"], login and login.basic, made_by_push=True)
     token = _ecr.mint(found.service, found.region, client)
     return Repository(found.name, module.params["repository"], token.credentials.basic, made_by_push=False)

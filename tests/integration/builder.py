@@ -9,10 +9,12 @@ Everything made here is called `popcon-buildtest-…`.
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import os
 import re
+import secrets
 import shutil
 import subprocess
 import time
@@ -34,9 +36,11 @@ PREFIX = "popcon-buildtest-"
 _DOCKERFILE = """
 FROM popcon-lab/base
 RUN apt-get update \\
-    && apt-get install -y --no-install-recommends docker-registry docker-buildx \\
+    && apt-get install -y --no-install-recommends apache2-utils docker-registry docker-buildx \\
+    && htpasswd -Bbc /etc/docker/registry/users AWS {token} \\
     && install -d -o docker-registry -g docker-registry /var/lib/docker-registry
 COPY config.yml /etc/docker/registry/config.yml
+ENV REGISTRY_AUTH=htpasswd REGISTRY_AUTH_HTPASSWD_REALM=tests REGISTRY_AUTH_HTPASSWD_PATH=/etc/docker/registry/users
 USER docker-registry
 CMD ["docker-registry", "serve", "/etc/docker/registry/config.yml"]
 """
@@ -57,11 +61,12 @@ def docker(*arguments: str, check: bool = True, **environment: str) -> str:
 
 @dataclass(frozen=True)
 class Builder:
-    """A registry's address, a folder for DOCKER_CONFIG with buildx in it, and a mark in the names of this run's images."""
+    """A registry's address, a folder for DOCKER_CONFIG with buildx and a login, and a mark in the names of this run's images."""
 
     registry: str
     config: Path
     mark: str
+    basic: str
 
     @property
     def environment(self) -> dict[str, str]:
@@ -94,7 +99,9 @@ class Builder:
         return dict(Counter(tags))
 
     def _get(self, path: str) -> bytes:
-        request = urllib.request.Request(f"http://{self.registry}/v2/{path}", headers={"Accept": _ACCEPT})
+        request = urllib.request.Request(
+            f"http://{self.registry}/v2/{path}", headers={"Accept": _ACCEPT, "Authorization": f"Basic {self.basic}"}
+        )
         try:
             with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=10) as response:
                 return t.cast(bytes, response.read())
@@ -105,12 +112,13 @@ class Builder:
 
 @contextlib.contextmanager
 def serve_builder(folder: Path) -> t.Iterator[Builder]:
-    """Start a registry on a loopback port and have buildx; take away all that this run made in the engine."""
+    """Start a registry on a loopback port, which wants a login, and have buildx; take away all that this run made in the engine."""
     mark = f"{PREFIX}{uuid.uuid4().hex[:8]}"
     ensure_base()
     context = folder / "tools"
     context.mkdir()
-    (context / "Dockerfile").write_text(_DOCKERFILE)
+    token = secrets.token_urlsafe(32)
+    (context / "Dockerfile").write_text(_DOCKERFILE.format(token=token))
     shutil.copy(_REGISTRY_CONFIG, context)
     try:
         docker("build", "--quiet", "--force-rm", "--tag", f"{mark}-tools", str(context), BUILDX_BUILDER="default")
@@ -119,7 +127,10 @@ def serve_builder(folder: Path) -> t.Iterator[Builder]:
         plugins.mkdir(parents=True)
         docker("cp", f"{mark}-registry:{_PLUGIN}", str(plugins))
         address = docker("port", f"{mark}-registry", "5000/tcp").splitlines()[0]
-        builder = Builder(address, plugins.parent, mark)
+        basic = base64.b64encode(f"AWS:{token}".encode()).decode()
+        # As ecr_login stores one.
+        (plugins.parent / "config.json").write_text(json.dumps({"auths": {address: {"auth": basic}}}))
+        builder = Builder(address, plugins.parent, mark, basic)
         end = time.monotonic() + 30
         while True:
             try:

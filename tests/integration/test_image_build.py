@@ -178,6 +178,7 @@ def test_what_ecr_has_is_asked_for_before_anybody_logs_in(project: Project, tmp_
     # Without what other tests left in it.
     config = tmp_path / "docker/config.json"
     shutil.copytree(project.builder.config, config.parent)
+    config.unlink()
     with serve_registries(certificate) as (registry, proxy), serve_aws() as aws:
         aws.be_known_to(registry)
         environment = {

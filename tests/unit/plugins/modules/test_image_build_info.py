@@ -171,7 +171,7 @@ def test_aws_gives_no_token(aws, run):
 
 def test_a_registry_that_is_not_of_ecr_gets_no_token_of_it(aws, run, monkeypatch):
     monkeypatch.setattr(
-        "ansible_collections.popcon.deploy.plugins.module_utils._registry_auth.login", lambda _name: None
+        "ansible_collections.popcon.deploy.plugins.module_utils._registry_auth.login", lambda *_arguments: None
     )
     asked = []
 
