@@ -40,6 +40,11 @@ _SHOWN_CHANGES = 5
 Image = dict[str, t.Any]
 
 
+def complete(image: Image) -> Image:
+    """The image with the default wherever the inventory has nothing or null."""
+    return {**image, **{key: image[key] or default for key, default in DEFAULTS.items()}}
+
+
 def check(images: t.Sequence[Image]) -> None:
     """:raises DeployError: an image can't be built so, or two have one name."""
     seen: set[str] = set()
@@ -63,7 +68,7 @@ def check(images: t.Sequence[Image]) -> None:
 
 def tag(image: Image, commit: str) -> str:
     """`<name>-<commit>`, and after it a hash of the settings that aren't in the commit, if there are any."""
-    settings = {key: image[key] for key, default in DEFAULTS.items() if (image[key] or default) != default}
+    settings = {key: image[key] for key, default in DEFAULTS.items() if image[key] != default}
     parts = [image["name"], commit[:_SHORT]]
     if settings:
         parts.append(hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:_SUFFIX])

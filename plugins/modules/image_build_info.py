@@ -284,7 +284,7 @@ def run(module: AnsibleAWSModule) -> dict[str, t.Any]:
 
     :raises DeployError: whatever an operator can act on.
     """
-    images: list[_build.Image] = module.params["images"]
+    images = [_build.complete(image) for image in module.params["images"]]
     _build.check(images)
     for image in images:
         _build.refuse_changes(image, os.path.join(module.params["checkouts"], image["name"]))

@@ -88,6 +88,11 @@ def test_images_that_are_not_refused():
         _build.check([image(), image()])
 
 
+def test_null_is_the_default():
+    empty = image(**dict.fromkeys(_build.DEFAULTS))
+    assert _build.complete(empty) == image()
+
+
 def test_a_tag_tells_the_settings_that_are_not_in_the_commit():
     assert (
         _build.tag(image(), COMMIT)
