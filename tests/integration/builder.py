@@ -27,9 +27,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import ansible_collections
+import pytest
 import yaml
 from ansible_collections.popcon.deploy.tests.integration.emulators import environment_without_aws
 
+from lab import engine
+from lab.console import LabError
 from lab.images import ensure_base
 
 PREFIX = "popcon-buildtest-"
@@ -112,7 +115,14 @@ class Builder:
 
 @contextlib.contextmanager
 def serve_builder(folder: Path) -> t.Iterator[Builder]:
-    """Start a registry on a loopback port, which wants a login, and have buildx; take away all that this run made in the engine."""
+    """Start a registry on a loopback port, which wants a login, and have buildx; take away all that this run made in the engine.
+
+    The test is skipped where there is no engine and none can be started.
+    """
+    try:
+        engine.ensure()
+    except LabError as exc:
+        pytest.skip(str(exc))
     mark = f"{PREFIX}{uuid.uuid4().hex[:8]}"
     ensure_base()
     context = folder / "tools"

@@ -16,9 +16,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-if not shutil.which("docker"):
-    pytest.skip("no docker command", allow_module_level=True)
-
 from ansible_collections.popcon.deploy.tests.integration.builder import Builder, Project, docker, serve_builder
 from ansible_collections.popcon.deploy.tests.integration.emulators import CREDENTIALS, REGION
 from ansible_collections.popcon.deploy.tests.unit.plugins.module_utils.ecr_stubs import (
