@@ -15,7 +15,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-
 from ansible_collections.popcon.deploy.tests.integration.builder import Builder, Project, docker, serve_builder
 from ansible_collections.popcon.deploy.tests.integration.emulators import CREDENTIALS, REGION
 from ansible_collections.popcon.deploy.tests.unit.plugins.module_utils.ecr_stubs import (
