@@ -185,7 +185,7 @@ exit 3
 # A folder's name, and nothing that a shell takes for more.
 INVENTORY = "inventories/a b; $(touch bad) `touch bad`"
 ARGUMENTS = {
-    "apply": ["popcon.deploy.provision", "-i", INVENTORY, "--diff"],
+    "apply": ["popcon.deploy.provision", "-i", INVENTORY],
     "build": ["popcon.deploy.build", "-i", INVENTORY],
     "deploy": ["popcon.deploy.deploy", "-i", INVENTORY],
     "plan": ["popcon.deploy.provision", "-i", INVENTORY, "--check", "--diff"],
