@@ -141,7 +141,7 @@ def test_secrets_are_where_they_are_used_only():
         steps = [
             step["name"] for step in job_of(name)["steps"] if "secrets." in str(step) or "github.token" in str(step)
         ]
-        assert steps == {"apply": ["Apply"], "plan": ["Comment"]}.get(name, [])
+        assert steps == {"apply": ["Apply"], "plan": ["Plan", "Comment"]}.get(name, [])
 
 
 def test_the_callers_of_the_guide_fit():
@@ -160,6 +160,13 @@ def test_the_callers_of_the_guide_fit():
             assert set(job.get("secrets", {})) == set(wanted.get("secrets", {})), (name, callee)
             assert job["permissions"] == PERMISSIONS[callee]
     assert sorted(seen) == CALLED
+
+
+def test_a_pull_request_gets_no_secret():
+    jobs = yaml.safe_load(callers()["infrastructure.yml"])["jobs"]
+    assert "secrets." in str(jobs["apply"])
+    assert "secrets." not in str(jobs["plan"])
+    assert set(json.loads(jobs["plan"]["secrets"]["values"]).values()) == {"-"}
 
 
 def test_the_linters_find_nothing_in_the_callers_of_the_guide(tmp_path):
@@ -214,6 +221,6 @@ def test_what_the_shell_of_a_step_runs(name, tmp_path):
     assert done.stdout == "what it prints\n"
     assert (tmp_path / "arguments").read_text().splitlines() == ARGUMENTS[name]
     assert not (tmp_path / "bad").exists()
-    assert (tmp_path / "arguments.password").read_text() == ('p"$w' if name == "apply" else "")
+    assert (tmp_path / "arguments.password").read_text() == ('p"$w' if name in ("apply", "plan") else "")
     if name == "plan":
         assert (tmp_path / "plan.txt").read_text() == "what it prints\n"
