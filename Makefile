@@ -46,6 +46,9 @@ test-e2e: ## Run the end-to-end tests in the lab only
 test-faults: ## Break releases in every way in the lab, and measure downtime; half an hour, and not part of test
 	@scripts/setup test && scripts/test faults
 
+test-images: ## Build and run an app with each Dockerfile there is to copy; five minutes, and not part of test
+	@scripts/setup test && scripts/test images
+
 docs: ## Build the documentation's site in build/docs/html
 	@scripts/setup test && scripts/docs
 
@@ -55,5 +58,5 @@ release: ## Build and check the tarball of a release in build/release; publishes
 requirements: ## Bring requirements/*.txt to the newest versions that requirements/*.in allow
 	@scripts/setup test && scripts/requirements --upgrade
 
-.PHONY: help setup demo demo-down lab-up lab-down lab-status check test test-fast test-matrix test-e2e test-faults
+.PHONY: help setup demo demo-down lab-up lab-down lab-status check test test-fast test-matrix test-e2e test-faults test-images
 .PHONY: docs release requirements

@@ -88,7 +88,7 @@ FAULTS = {
 
 def build_all() -> None:
     """Build what is missing or out of date."""
-    hashes = {"base": _ensure_base()}
+    hashes = {"base": ensure_base()}
     waiting = list(IMAGES)
     while waiting:
         ready = [image for image in waiting if image.base in hashes]
@@ -190,7 +190,7 @@ def _is_in_registry(name: str) -> bool:
     return True
 
 
-def _ensure_base() -> str:
+def ensure_base() -> str:
     """Make the image all others stand on, from Docker Hub where it answers, else from Debian's packages."""
     content = _hash([SUITE.encode(), _PACKAGES.encode()])
     if _content_of(_BASE_TAG) == content:

@@ -13,18 +13,14 @@ import base64
 import binascii
 import contextlib
 import hashlib
-import http.client
 import json
 import re
-import socket
-import ssl
 import time
 import typing as t
-import urllib.error
-import urllib.request
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
+from ansible_collections.popcon.deploy.plugins.module_utils import _https
 from ansible_collections.popcon.deploy.plugins.module_utils._aws import aws_errors_in_words
 from ansible_collections.popcon.deploy.plugins.module_utils._docker_config import Credentials
 from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError
@@ -55,7 +51,6 @@ _SUFFIXES = {
     "us-isof-": "csp.hci.ic.gov",
 }
 
-_PROBE_TIMEOUT_SECONDS = 10
 _PROBE_PAUSES_SECONDS = (0.5, 2.0)
 # ECR answers 400 or 403, not 401, to some tokens that have expired or are malformed (aws/aws-sdk-js#1835,
 # aws/containers-roadmap#2835, docker/docker-py#1170).
@@ -195,13 +190,13 @@ def accepts(registry: Registry, credentials: Credentials) -> bool:
         # (dependabot/proxy#157).
         url = f"https://{registry.name}/token/?service={registry.name}&scope=aws"
     for pause in (*_PROBE_PAUSES_SECONDS, None):
-        status, trouble, lasting = _ask(url, credentials)
-        if status == 200 or status in _REFUSED:
-            return status == 200
-        if lasting or pause is None:
+        answer = _https.get(url, {"Authorization": f"Basic {credentials.basic}"})
+        if answer.status == 200 or answer.status in _REFUSED:
+            return answer.status == 200
+        if answer.lasting or pause is None:
             break
         time.sleep(pause)
-    raise DeployError(f"Cannot ask {registry.name} whether it accepts the token: {trouble}.")
+    raise DeployError(f"Cannot ask {registry.name} whether it accepts the token: {answer.trouble}.")
 
 
 _ISO = "%Y-%m-%dT%H:%M:%SZ"
@@ -234,45 +229,3 @@ def _first_end(credentials: Credentials, told: datetime | None, now: float) -> f
 
 def _fingerprint(credentials: Credentials) -> str:
     return hashlib.sha256(credentials.basic.encode()).hexdigest()
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """urllib would send the Authorization header along to wherever a redirect leads."""
-
-    def redirect_request(self, *_args: t.Any, **_kwargs: t.Any) -> None:
-        return None
-
-
-def _ask(url: str, credentials: Credentials) -> tuple[int, str, bool]:
-    """Status of the answer (0 if none), what is wrong in words, and whether asking again is pointless."""
-    # A new one each time: a Request that went through a proxy once goes to the proxy without a tunnel the second time.
-    request = urllib.request.Request(url, headers={"Authorization": f"Basic {credentials.basic}"})
-    opener = urllib.request.build_opener(_NoRedirect, urllib.request.HTTPSHandler(context=ssl.create_default_context()))
-    try:
-        with opener.open(request, timeout=_PROBE_TIMEOUT_SECONDS) as response:
-            status = response.status
-    except urllib.error.HTTPError as exc:
-        exc.close()
-        status = exc.code
-    except (OSError, http.client.HTTPException) as exc:
-        return (0, *_trouble(exc.reason if isinstance(exc, urllib.error.URLError) else exc))
-    return status, f"it answered HTTP {status}", status < 500 and status != 429
-
-
-def _trouble(exc: BaseException | str) -> tuple[str, bool]:
-    if isinstance(exc, ssl.SSLCertVerificationError):
-        return f"its TLS certificate is not accepted ({exc.verify_message}). Check ca-certificates and the clock", True
-    if isinstance(exc, ssl.SSLError):
-        return "TLS failed; is it really HTTPS that listens there?", True
-    if isinstance(exc, socket.gaierror):
-        return "its name cannot be resolved. Check DNS and the region in the name", exc.errno != socket.EAI_AGAIN
-    if isinstance(exc, (socket.timeout, TimeoutError)):
-        return (
-            f"no answer within {_PROBE_TIMEOUT_SECONDS} s. Check the way out (NAT, VPC endpoints) and security groups",
-            False,
-        )
-    if isinstance(exc, ConnectionRefusedError):
-        return "the connection was refused. Check HTTPS_PROXY and NO_PROXY, if they are set", False
-    if "Tunnel connection failed" in str(exc):
-        return "the proxy refused the connection. Check HTTPS_PROXY and NO_PROXY", False
-    return f"the connection failed ({type(exc).__name__}). Check the way out and the proxy", False

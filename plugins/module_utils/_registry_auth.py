@@ -26,12 +26,20 @@ def stored(registry: str) -> str | None:
 
     :raises DeployError: `config.json` or a credential helper it names is broken.
     """
+    found = login(registry)
+    return _header(found, _key(registry)) if found else None
+
+
+def login(registry: str, config_path: str | None = None) -> _docker_config.Credentials | None:
+    """The stored login for a registry, or None. By default it is looked for where ecr_login puts it by default.
+
+    :raises DeployError: as `stored`.
+    """
     user = _docker_store.find_user(None)
-    config = _docker_store.read_json(os.path.join(user.pw_dir, ".docker", "config.json"))
-    key = _DOCKER_HUB_KEY if registry == "docker.io" else registry
+    config = _docker_store.read_json(config_path or os.path.join(user.pw_dir, ".docker", "config.json"))
+    key = _key(registry)
     helper = _docker_config.helper_of(config, key)
-    found = _docker_store.get_from_helper(helper, key, user) if helper else _docker_config.stored_in_file(config, key)
-    return _header(found, key) if found else None
+    return _docker_store.get_from_helper(helper, key, user) if helper else _docker_config.stored_in_file(config, key)
 
 
 def minted(registry: str) -> str | None:
@@ -42,6 +50,10 @@ def minted(registry: str) -> str | None:
         return _header(_ecr.mint(named.service, named.region, _client).credentials, registry)
     except DeployError:
         return None
+
+
+def _key(registry: str) -> str:
+    return _DOCKER_HUB_KEY if registry == "docker.io" else registry
 
 
 def _client(service: str, region: str) -> t.Any:

@@ -121,13 +121,7 @@ def test_the_examples_of_ecr_login(play: t.Callable[..., list[dict]], tmp_path: 
         if "user" in options:
             options["user"] = pwd.getpwuid(os.geteuid()).pw_name
     with serve_registries(certificate) as (registry, proxy), serve_aws() as aws:
-        plain = aws.token
-
-        def token() -> str:
-            registry.secrets.add(secret := plain())
-            return secret
-
-        aws.token = token
+        aws.be_known_to(registry)
         results = play(
             tasks,
             {

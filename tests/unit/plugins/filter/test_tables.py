@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 from ansible_collections.popcon.deploy.plugins.filter import (
+    build_table,
     history_table,
     kept_releases_table,
     release_status,
@@ -37,7 +38,8 @@ LINE = {
 
 
 @pytest.mark.parametrize(
-    "plugin", [history_table, kept_releases_table, release_status, release_table, rotation_table, status_table]
+    "plugin",
+    [build_table, history_table, kept_releases_table, release_status, release_table, rotation_table, status_table],
 )
 def test_a_plugin_has_the_one_filter_that_its_file_is_named_after(plugin):
     (name,) = plugin.FilterModule().filters()
@@ -222,3 +224,18 @@ def test_rotation_table():
 def test_no_line_ends_in_blanks():
     lines = status_table.status_table({"a": {"services": [{**SERVICE, "ports": []}]}, "long-name": {}})
     assert not [line for line in lines if re.search(r"\s$", line)]
+
+
+def test_build_table():
+    image = {"name": "front", "tag": "front-4f1d3c2b5a69", "action": "build"}
+    stored = {**image, "digest": "sha256:" + "1a" * 32, "size": 104_857_600}
+    assert build_table.build_table([image], planned=True)[1].split("  ")[:3] == [
+        "front",
+        "front-4f1d3c2b5a69",
+        "to be built",
+    ]
+    assert re.split(r"  +", build_table.build_table([stored])[1]) == [
+        "front", "front-4f1d3c2b5a69", "built", "sha256:1a1a1a1a1a1a", "104.9 MB",
+    ]  # fmt: skip
+    (_headings, *rows) = build_table.build_table([{**stored, "action": action} for action in ("tag", "none")])
+    assert [re.split(r"  +", row)[2] for row in rows] == ["tagged as latest", "unchanged"]

@@ -89,13 +89,17 @@ def make_certificate(folder: Path, names: t.Iterable[str] = NAMES, *, ends_in_da
 
 
 class RegistryStub:
-    """All registries at once: RV(secrets) are accepted; RV(status) (and RV(headers)) answer instead, while set."""
+    """All registries at once: RV(secrets) are accepted; RV(status) (and RV(headers)) answer instead, while set.
+
+    RV(bodies) has what is there at a path below V(/v2/), and of a repository without an entry there is nothing.
+    """
 
     def __init__(self) -> None:
         self.secrets: set[str] = set()
         self.status: int | None = None
         self.statuses: list[int] = []
         self.headers: dict[str, str] = {}
+        self.bodies: dict[str, bytes] = {}
         self.asked: list[tuple[str, str]] = []
         self.port = 0
         self.proxied: list[str] = []
@@ -107,11 +111,22 @@ class RegistryStub:
         given = handler.headers.get("Authorization", "")
         status = 200 if given in {f"Basic {basic(secret)}" for secret in self.secrets} else 401
         status = self.statuses.pop(0) if self.statuses else self.status or status
+        body = b""
+        if status == 200 and "/manifests/" in handler.path:
+            status, body = self._look_up(handler.path.removeprefix("/v2/"))
         handler.send_response(status)
         for name, value in self.headers.items():
             handler.send_header(name, value)
-        handler.send_header("Content-Length", "0")
+        handler.send_header("Content-Length", str(len(body)))
         handler.end_headers()
+        handler.wfile.write(body)
+
+    def _look_up(self, path: str) -> tuple[int, bytes]:
+        """As ECR answers (botocore and docker show its codes)."""
+        if path in self.bodies:
+            return 200, self.bodies[path]
+        known = any(path.partition("/")[0] == other.partition("/")[0] for other in self.bodies)
+        return 404, json.dumps({"errors": [{"code": "MANIFEST_UNKNOWN" if known else "NAME_UNKNOWN"}]}).encode()
 
 
 class AwsStub:
@@ -123,6 +138,16 @@ class AwsStub:
         self.expires_at: float | None = None
         self.error: tuple[int, str] | None = None
         self.url = ""
+
+    def be_known_to(self, registry: RegistryStub) -> None:
+        """Let the registries accept the tokens that are minted from now on."""
+        plain = self.token
+
+        def token() -> str:
+            registry.secrets.add(secret := plain())
+            return secret
+
+        self.token = token
 
     def answer(self, handler: BaseHTTPRequestHandler) -> None:
         """One request, in the JSON protocol or (STS) the Query protocol."""

@@ -6,7 +6,10 @@ from __future__ import annotations
 
 import base64
 import datetime
+import http.client
 import json
+import socket
+import ssl
 import time
 
 import boto3
@@ -405,12 +408,12 @@ def test_a_proxy_that_refuses(registry):
 @pytest.mark.parametrize(
     ("exception", "words"),
     [
-        (ecr.socket.gaierror(-2, "CANARY"), "cannot be resolved"),
+        (socket.gaierror(-2, "CANARY"), "cannot be resolved"),
         (TimeoutError("CANARY"), "no answer within"),
         (ConnectionRefusedError("CANARY"), "refused"),
         (ConnectionResetError("CANARY"), "ConnectionResetError"),
-        (ecr.http.client.BadStatusLine("CANARY"), "BadStatusLine"),
-        (ecr.ssl.SSLError("CANARY"), "really HTTPS"),
+        (http.client.BadStatusLine("CANARY"), "BadStatusLine"),
+        (ssl.SSLError("CANARY"), "really HTTPS"),
     ],
 )
 def test_a_registry_that_can_not_be_reached(monkeypatch, exception, words):
@@ -420,8 +423,8 @@ def test_a_registry_that_can_not_be_reached(monkeypatch, exception, words):
         raise exception
 
     monkeypatch.delenv("HTTPS_PROXY", raising=False)
-    monkeypatch.setattr(ecr.socket, "create_connection", fail)
-    monkeypatch.setattr(ecr.http.client.HTTPSConnection, "connect", fail)
+    monkeypatch.setattr(socket, "create_connection", fail)
+    monkeypatch.setattr(http.client.HTTPSConnection, "connect", fail)
     with pytest.raises(DeployError, match=f"Cannot ask {OWN} .*{words}") as caught:
         ecr.accepts(PRIVATE, BAD)
     assert "CANARY" not in str(caught.value)

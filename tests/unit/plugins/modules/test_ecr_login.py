@@ -56,14 +56,7 @@ def aws(registry, monkeypatch):
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
     with serve_aws() as stub:
-        plain = stub.token
-
-        def token():
-            secret = plain()
-            registry.secrets.add(secret)
-            return secret
-
-        stub.token = token
+        stub.be_known_to(registry)
         yield stub
 
 

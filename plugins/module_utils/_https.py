@@ -1,0 +1,72 @@
+# Copyright (c) 2026, popcon.deploy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+
+"""One GET of a registry, with credentials that go to no other host, and in words what kept it from an answer."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import ssl
+import typing as t
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+
+TIMEOUT_SECONDS = 10
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer's status (0 if there was none) and body; what is wrong in words, and whether asking again is pointless."""
+
+    status: int
+    trouble: str
+    lasting: bool
+    body: bytes = b""
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """urllib would send the Authorization header along to wherever a redirect leads."""
+
+    def redirect_request(self, *_args: t.Any, **_kwargs: t.Any) -> None:
+        return None
+
+
+def get(url: str, headers: dict[str, str]) -> Answer:
+    """Ask once, with the system's certificates and proxies."""
+    # A new one each time: a Request that went through a proxy once goes to the proxy without a tunnel the second time.
+    request = urllib.request.Request(url, headers=headers)
+    opener = urllib.request.build_opener(_NoRedirect, urllib.request.HTTPSHandler(context=ssl.create_default_context()))
+    try:
+        with opener.open(request, timeout=TIMEOUT_SECONDS) as response:
+            status, body = response.status, response.read()
+    except urllib.error.HTTPError as exc:
+        with exc:
+            status, body = exc.code, exc.read()
+    except (OSError, http.client.HTTPException) as exc:
+        return Answer(0, *_trouble(exc.reason if isinstance(exc, urllib.error.URLError) else exc))
+    return Answer(status, f"it answered HTTP {status}", status < 500 and status != 429, body)
+
+
+def _trouble(exc: BaseException | str) -> tuple[str, bool]:
+    if isinstance(exc, ssl.SSLCertVerificationError):
+        return f"its TLS certificate is not accepted ({exc.verify_message}). Check ca-certificates and the clock", True
+    if isinstance(exc, ssl.SSLError):
+        return "TLS failed; is it really HTTPS that listens there?", True
+    if isinstance(exc, socket.gaierror):
+        return "its name cannot be resolved. Check DNS and the region in the name", exc.errno != socket.EAI_AGAIN
+    if isinstance(exc, (socket.timeout, TimeoutError)):
+        return (
+            f"no answer within {TIMEOUT_SECONDS} s. Check the way out (NAT, VPC endpoints) and security groups",
+            False,
+        )
+    if isinstance(exc, ConnectionRefusedError):
+        return "the connection was refused. Check HTTPS_PROXY and NO_PROXY, if they are set", False
+    if "Tunnel connection failed" in str(exc):
+        return "the proxy refused the connection. Check HTTPS_PROXY and NO_PROXY", False
+    return f"the connection failed ({type(exc).__name__}). Check the way out and the proxy", False
