@@ -47,7 +47,7 @@ def found(raw: Json, settings: Json, mark: str) -> list[Resource]:
     for role in raw["roles"]:
         name = role["role_name"]
         attributes = {
-            "trust": statements(role["assume_role_policy_document_raw"]),
+            "trust": statements(role["assume_role_policy_document"]),
             "policies": _named({one["policy_name"]: one["policy_document"] for one in raw["policies"].get(name, [])}),
             "managed policies": sorted(one["policy_arn"] for one in role["managed_policies"]),
             "session seconds": role["max_session_duration"],

@@ -77,11 +77,11 @@ def test_others_instances_are_not_looked_at() -> None:
         ({"bucket_lifecycle_configuration": {}}, ["lifecycle.expire-transfers"]),
         (
             {"bucket_lifecycle_configuration": {"Rules": [{**RULE, "Status": "Disabled"}]}},
-            ["lifecycle.expire-transfers"],
+            ["lifecycle.expire-transfers.Status"],
         ),
         (
             {"bucket_lifecycle_configuration": {"Rules": [{**RULE, "Filter": {"Prefix": "i-"}}]}},
-            ["lifecycle.expire-transfers"],
+            ["lifecycle.expire-transfers.Filter.Prefix"],
         ),
         ({"bucket_lifecycle_configuration": {"Rules": [RULE, {**RULE, "ID": "b"}]}}, ["lifecycle.b"]),
         ({"bucket_policy": {}}, ["policy.A"]),
