@@ -94,7 +94,6 @@ import json
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto3_error_code
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.popcon.deploy.plugins.module_utils._aws import aws_errors_in_words
-from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError
 from ansible_collections.popcon.deploy.plugins.module_utils._plan import Json, Resource, marked
 from ansible_collections.popcon.deploy.plugins.module_utils._provision_module import (
     OPTIONS,
@@ -144,6 +143,21 @@ class Repository(Provider):
             "tags": unpaired(tags),
         }
         return [Resource("ECR repository", name, attributes, one["repositoryArn"])]
+
+    def rows(self) -> list[Json]:
+        """The plan, in which images are in the way of a removal."""
+        note = "holds images: remove them, or say -e ecr_repository_force=true"
+        return [
+            {**row, "action": "conflict", "note": note} if row["action"] == "delete" and self._holds_images() else row
+            for row in super().rows()
+        ]
+
+    def _holds_images(self) -> bool:
+        name = self.params["name"]
+        if self.params["force"]:
+            return False
+        with aws_errors_in_words(f"look for images in {name}", "ecr:ListImages", self.region):
+            return bool(self._ecr.list_images(repositoryName=name, maxResults=1)["imageIds"])
 
     def _lifecycle(self) -> Json:
         name = self.params["name"]
@@ -195,12 +209,7 @@ class Repository(Provider):
             self._ecr.untag_resource(resourceArn=row["id"], tagKeys=to_remove)
 
     def _delete(self, row: Json) -> None:
-        try:
-            self._ecr.delete_repository(repositoryName=row["name"], force=self.params["force"])
-        except is_boto3_error_code("RepositoryNotEmptyException"):
-            raise DeployError(
-                f"The repository {row['name']} holds images: remove them, or say -e ecr_repository_force=true."
-            ) from None
+        self._ecr.delete_repository(repositoryName=row["name"], force=self.params["force"])
 
 
 def main() -> None:

@@ -146,7 +146,7 @@ def test_a_repository_with_images_goes_only_by_force(account: Account, play: Pla
     play(repository("full"))
     account.ecr.put_image(repositoryName="full", imageManifest=json.dumps(MANIFEST), imageTag="x")
     refused, removed = play(repository("full", state="absent"), repository("full", state="absent", force=True))
-    assert refused["msg"] == "The repository full holds images: remove them, or say -e ecr_repository_force=true."
+    assert refused["msg"] == "The ECR repository full holds images: remove them, or say -e ecr_repository_force=true."
     assert removed["changed"]
 
 
