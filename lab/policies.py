@@ -20,7 +20,6 @@ from .config import (
     INSTANCE_TAGS,
     PARAMETER_PATH,
     REGION,
-    ROTATION_ROLE,
 )
 
 _SSM = f"arn:aws:ssm:{REGION}:{ACCOUNT}"
@@ -37,25 +36,8 @@ def _allow(sid: str, actions: list[str], resources: list[str], **conditions: Any
 
 
 def host(key_arn: str) -> dict[str, Any]:
-    """What an instance may do: be a managed node, read its own parameters, pull its own images."""
-    readable = [f"{_SSM}:parameter{path}" for path in (PARAMETER_PATH, f"{PARAMETER_PATH}/*", GIT_TOKEN_PARAMETER)]
-    agent = ["ssm:UpdateInstanceInformation"]
-    agent += [f"ssmmessages:{verb}{channel}Channel" for verb in ("Create", "Open") for channel in ("Control", "Data")]
-    pull = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:BatchCheckLayerAvailability"]
-    return _policy(
-        _allow("Agent", agent, ["*"]),
-        _allow("ReadOwnParameters", ["ssm:GetParameter", "ssm:GetParameters", "ssm:GetParametersByPath"], readable),
-        _allow(
-            "DecryptOwnParameters",
-            ["kms:Decrypt"],
-            [key_arn],
-            StringEquals={"kms:ViaService": f"ssm.{REGION}.amazonaws.com"},
-            StringLike={"kms:EncryptionContext:PARAMETER_ARN": readable},
-        ),
-        _allow("EcrToken", ["ecr:GetAuthorizationToken"], ["*"]),
-        _allow("Rotate", ["sts:AssumeRole"], [f"arn:aws:iam::{ACCOUNT}:role/{ROTATION_ROLE}"]),
-        _allow("EcrPull", pull, [f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/{ECR_REPOSITORY}"]),
-    )
+    """What an instance may do; the policy is the one that the role iam_access comes with."""
+    return _shipped("iam_access/files/host.json", key_arn)
 
 
 #: Who may take the role that changes secrets: the hosts, for a rotation that runs there. Their own role can't.
@@ -73,11 +55,16 @@ ROTATION_TRUST: dict[str, Any] = {
 
 def rotation(key_arn: str) -> dict[str, Any]:
     """What a rotation may do; the policy is the one that the role secret_rotation comes with."""
-    text = (Path(__file__).parents[1] / "roles/secret_rotation/files/policy.json").read_text()
+    return _shipped("secret_rotation/files/policy.json", key_arn)
+
+
+def _shipped(policy: str, key_arn: str) -> dict[str, Any]:
     path = PARAMETER_PATH.strip("/")
-    filled = Template(text).substitute(
-        REGION=REGION, ACCOUNT=ACCOUNT, PATH=path, CANDIDATES=f"{path}-rotation", KEY=key_arn
-    )
+    filled = Template((Path(__file__).parents[1] / "roles" / policy).read_text()).substitute(
+        REGION=REGION, ACCOUNT=ACCOUNT, NAME=HOST_ROLE.removesuffix("-host"), KEY=key_arn,
+        PATHS=PARAMETER_PATH, SINGLE_PARAMETERS=GIT_TOKEN_PARAMETER, REPOSITORIES=ECR_REPOSITORY,
+        PATH=path, CANDIDATES=f"{path}-rotation",
+    )  # fmt: skip
     return dict(json.loads(filled))
 
 

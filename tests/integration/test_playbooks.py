@@ -153,12 +153,17 @@ def documentation() -> dict[str, dict]:
     return {name.rpartition(".")[2]: page for name, page in json.loads(done.stdout).items()}
 
 
-def group() -> list[str]:
-    """The action group's modules, and last the groups it extends."""
+def group(name: str = "deploy", extends: tuple[str, ...] = ("amazon.aws.aws",)) -> list[str]:
+    """The action group's modules, without the groups it extends."""
     runtime = yaml.safe_load((COLLECTION / "meta/runtime.yml").read_text())
-    *modules, rest = runtime["action_groups"]["deploy"]
-    assert rest == {"metadata": {"extend_group": ["amazon.aws.aws"]}}
+    *modules, rest = runtime["action_groups"][name]
+    assert rest == {"metadata": {"extend_group": list(extends)}}
     return modules
+
+
+def test_the_group_of_what_provisions_has_exactly_the_aws_modules_that_mark_what_they_make() -> None:
+    marking = [name for name, page in documentation().items() if {"region", "mark"} <= page["doc"]["options"].keys()]
+    assert group("provision", ("amazon.aws.aws", "community.aws.aws")) == sorted(marking)
 
 
 def test_the_group_has_exactly_the_aws_modules_that_run_on_hosts() -> None:
@@ -172,7 +177,7 @@ def test_the_group_has_exactly_the_aws_modules_that_run_on_hosts() -> None:
     expected = [
         module
         for module, page in documentation().items()
-        if "region" in page["doc"]["options"] and runs_on_hosts(module, page)
+        if "region" in page["doc"]["options"] and "mark" not in page["doc"]["options"] and runs_on_hosts(module, page)
     ]
     assert group() == sorted(expected)
 

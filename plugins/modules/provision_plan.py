@@ -1,0 +1,155 @@
+# Copyright (c) 2026, popcon.deploy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: provision_plan
+short_description: Say what has to be done to bring resources in AWS to what an inventory wants
+version_added: 0.1.0
+author:
+  - popcon.deploy contributors (@popcon)
+description:
+  - Compares what the info modules of C(amazon.aws) found with what is wanted, attribute by attribute, and says what has to be created,
+    changed and removed. Asks nobody and changes nothing itself.
+  - It is what the roles that provision use in the place of the check mode of other modules, which can't look at what doesn't exist yet,
+    doesn't say what would change, and in some of them isn't there.
+extends_documentation_fragment:
+  - popcon.deploy.attributes
+options:
+  area:
+    description:
+      - What is compared.
+    type: str
+    choices: [access, key, network, target]
+    required: true
+  wanted:
+    description:
+      - What is wanted, as the role of that area puts it together.
+    type: dict
+    required: true
+  found:
+    description:
+      - What was found, lists of what info modules returned.
+    type: dict
+    required: true
+  mark:
+    description:
+      - The value of the tag C(ManagedBy) that a resource bears if it may be changed or removed.
+    type: str
+    required: true
+  adopt:
+    description:
+      - Take over resources that are there already under a name that is wanted, and bear another mark or none.
+    type: bool
+    default: false
+  state:
+    description:
+      - Whether what is wanted is to be there; with V(absent), what bears the mark is to go.
+    type: str
+    choices: [present, absent]
+    default: present
+attributes:
+  check_mode:
+    support: full
+    details:
+      - Changes nothing in any mode. In check mode it says C(changed) if something has to be done; otherwise the tasks that do it say so.
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+  platform:
+    support: full
+    platforms: posix
+"""
+
+EXAMPLES = r"""
+- name: See whether the key has to be made
+  popcon.deploy.provision_plan:
+    area: key
+    wanted:
+      alias: alias/popcon-dev
+      tags: {}
+    found:
+      keys: []
+    mark: popcon.deploy/popcon-dev
+"""
+
+RETURN = r"""
+rows:
+  description: What has to be done, a row for each resource that is not as it should be.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - action: create
+      kind: key
+      name: alias/popcon-dev
+      id: null
+      changes: [{attribute: rotation, before: null, after: true}]
+      note: ""
+ids:
+  description: The ids of what is there, by kind and name.
+  returned: success
+  type: dict
+  sample: {key: {alias/popcon-dev: "arn:aws:kms:ap-northeast-2:123456789012:key/1"}}
+problems:
+  description: What keeps it from being done, a sentence each.
+  returned: success
+  type: list
+  elements: str
+  sample: []
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.popcon.deploy.plugins.module_utils import (
+    _plan,
+    _plan_access,
+    _plan_key,
+    _plan_network,
+    _plan_target,
+)
+from ansible_collections.popcon.deploy.plugins.module_utils._errors import attempt
+
+AREAS = {"access": _plan_access, "key": _plan_key, "network": _plan_network, "target": _plan_target}
+
+
+def run(params: _plan.Json) -> tuple[list[_plan.Json], _plan.Json]:
+    """The rows of the plan, and by kind and name the ids of what is there."""
+    area, mark, removing = AREAS[params["area"]], params["mark"], params["state"] == "absent"
+    settings = {**params["wanted"], "removing": removing}
+    found = area.found(params["found"], settings, mark)
+    # What is not marked is nobody's to remove, whatever it is called.
+    wanted = [] if removing else area.wanted(settings, mark)
+    in_the_way = getattr(area, "KINDS", ()) if removing else ()
+    ids: _plan.Json = {}
+    for one in found:
+        ids.setdefault(one.kind, {})[one.name] = one.id
+    rows = _plan.plan(wanted, found, mark, params["adopt"], in_the_way)
+    return (rows if removing or area is not _plan_target else area.protect(rows, settings)), ids
+
+
+def main() -> None:
+    """Entry point."""
+    spec = {
+        "area": {"type": "str", "choices": sorted(AREAS), "required": True},
+        "wanted": {"type": "dict", "required": True},
+        "found": {"type": "dict", "required": True},
+        "mark": {"type": "str", "required": True},
+        "adopt": {"type": "bool", "default": False},
+        "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    }
+    module = AnsibleModule(argument_spec=spec, supports_check_mode=True)
+    result, failure = attempt(run, module.params)
+    if failure:
+        module.fail_json(msg=failure)
+    rows, ids = result or ([], {})
+    changed = module.check_mode and bool(_plan.changing(rows))
+    problems, diff = _plan.problems(rows), _plan.difference(rows)
+    module.exit_json(changed=changed, rows=rows, ids=ids, problems=problems, diff=diff)
+
+
+if __name__ == "__main__":
+    main()
