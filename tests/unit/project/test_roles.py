@@ -33,13 +33,15 @@ def options(role: Path) -> dict[str, t.Any]:
     return {name: option for spec in specs(role).values() for name, option in spec["options"].items()}
 
 
-def resolved(value: t.Any) -> t.Any:
-    """A default with what it falls back on where no other role's variable is set; an expression without that stays."""
+def resolved(value: t.Any, own: t.Iterable[str]) -> t.Any:
+    """A default with what it falls back on where no other role's variable is set; an expression without that stays.
+
+    :param own: variables that stay what they are.
+    """
     if not isinstance(value, str) or "default(" not in value:
         return value
-    return Templar(DataLoader(), variables={"gitops_checkout_dest": "{{ gitops_checkout_dest }}"}).template(
-        trust_as_template(value)
-    )
+    variables = {name: f"{{{{ {name} }}}}" for name in [*own, "gitops_checkout_dest"]}
+    return Templar(DataLoader(), variables=variables).template(trust_as_template(value))
 
 
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
@@ -48,7 +50,7 @@ def test_every_default_is_an_option_with_that_value_and_the_other_way_round(role
     stated = {name: option["default"] for name, option in options(role).items() if "default" in option}
     worked_out = WORKED_OUT & defaults.keys()
     assert worked_out <= options(role).keys()
-    assert stated == {name: resolved(value) for name, value in defaults.items() if name not in worked_out}
+    assert stated == {name: resolved(value, defaults) for name, value in defaults.items() if name not in worked_out}
 
 
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
@@ -77,10 +79,12 @@ def test_every_option_has_the_prefix_of_its_role_a_type_and_a_description(role: 
 
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
 def test_every_entry_point_is_specified(role: Path) -> None:
-    """Those are the task files that no other one of the role takes in."""
+    """Those are the task files that no other one of the role takes in, and may be others."""
     files = {path.name: path.read_text() for path in (role / "tasks").glob("*.yml")}
-    inner = {name for name in files if any(f"file: {name}\n" in text for text in files.values())}
-    assert {Path(name).stem for name in files.keys() - inner} | {"main"} == specs(role).keys()
+    taken = re.compile(r"(?:file|import_tasks|include_tasks): (\w+\.yml)$", re.MULTILINE)
+    inner = {name for text in files.values() for name in taken.findall(text)}
+    stems = {Path(name).stem for name in files}
+    assert {Path(name).stem for name in files.keys() - inner} | {"main"} <= specs(role).keys() <= stems
 
 
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
