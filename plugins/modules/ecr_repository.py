@@ -13,7 +13,7 @@ author:
   - popcon.deploy contributors (@popcon)
 description:
   - Makes a repository, or brings its scanning, the mutability of its tags, its lifecycle policy and its own tags to what is wanted.
-  - Unlike P(community.aws.ecs_ecr#module), it knows tags, without which nobody could tell whose a repository is, and in check mode
+  - Unlike C(community.aws.ecs_ecr), it knows tags, without which nobody could tell whose a repository is, and in check mode
     it says what would change.
 extends_documentation_fragment:
   - popcon.deploy.attributes

@@ -16,7 +16,7 @@ description:
   - A secret (SecureString) that exists is neither read nor overwritten, unless it is named in O(replace). So it can be rotated, and
     needs no right to decrypt. Its value is never shown.
   - Parameters below the path that the table doesn't have are told of and left alone.
-  - Unlike P(community.aws.ssm_parameter#module), it decrypts nothing, works on the whole table at once, and says what differs.
+  - Unlike C(community.aws.ssm_parameter), it decrypts nothing, works on the whole table at once, and says what differs.
 extends_documentation_fragment:
   - popcon.deploy.attributes
   - popcon.deploy.provision
