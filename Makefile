@@ -36,4 +36,7 @@ test-e2e: ## Run the end-to-end tests in the lab only
 test-faults: ## Break releases in every way in the lab, and measure downtime; half an hour, and not part of test
 	@scripts/setup test && scripts/test faults
 
-.PHONY: help setup demo demo-down lab-up lab-down lab-status test test-fast test-e2e test-faults
+bench: ## Measure what deploys cost, in the lab, into docs/numbers.md; PARTS="cost time" for some of it
+	@scripts/setup bench && scripts/bench $(PARTS)
+
+.PHONY: help setup demo demo-down lab-up lab-down lab-status test test-fast test-e2e test-faults bench
