@@ -43,7 +43,7 @@ def _times(rows: Rows) -> t.Any:
         for offset, way in enumerate(_COLOURS):
             places = [index + (offset - 1) * 0.27 for index in range(len(cases))]
             axis.bar(places, [found.get((case, way), 0) for case in cases], 0.25, label=way, color=_COLOURS[way])
-        axis.set_xticks(range(len(cases)), cases)
+        axis.set_xticks(range(len(cases)), [case.replace(" ", "\n") for case in cases])
         axis.set_title(f"{delay:g} s before a session's first output")
     axes[0][0].set_ylabel("seconds until the command ends")
     axes[0][0].legend(frameon=False)
@@ -62,9 +62,7 @@ def _growth(rows: Rows) -> t.Any:
                 if mine:
                     (line,) = axis.plot(numbers, seconds, style, marker="o", markersize=3, color=colour)
                     lines[f"{way}, {case}"] = line
-        axis.set_xlabel(kind)
-        axis.set_xscale("log")
-        axis.set_ylim(bottom=0)
+        _grow(axis, kind, [row["number"] for row in rows if row["by"] == kind])
     axes[0][0].set_ylabel("seconds")
     below = {"loc": "upper center", "ncol": 3, "frameon": False, "bbox_to_anchor": (0.5, 0)}
     figure.legend(lines.values(), lines.keys(), **below)
@@ -79,9 +77,16 @@ def _modules(rows: Rows) -> t.Any:
             axis.plot(
                 [row["parameters"] for row in mine], [row[name] for row in mine], marker="o", markersize=3, label=module
             )
-        axis.set_xscale("log")
-        axis.set_xlabel("parameters")
+        _grow(axis, "parameters", [row["parameters"] for row in rows if "module" in row])
         axis.set_ylabel(title)
-        axis.set_ylim(bottom=0)
     axes[0].legend(frameon=False)
     return figure
+
+
+def _grow(axis: t.Any, what: str, numbers: list[int]) -> None:
+    """Have an axis of what grows, with these numbers and no others on it."""
+    axis.set_xlabel(what)
+    axis.set_xscale("log")
+    axis.set_xticks(sorted({*numbers}), map(str, sorted({*numbers})))
+    axis.minorticks_off()
+    axis.set_ylim(bottom=0)
