@@ -10,6 +10,7 @@ A lab that is up is replaced. What other parts found when they were last run sta
 from __future__ import annotations
 
 import argparse
+import contextlib
 import datetime
 import os
 import platform
@@ -17,6 +18,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import chain
 
 from ansible_collections.popcon.deploy.benchmarks import deploys, growth, modules, plots, report, service
@@ -25,6 +27,10 @@ from ansible_collections.popcon.deploy.benchmarks.ways import Json
 
 #: Seconds before a session's first output: none, as in the lab, and what AWS's agent waits.
 _DELAYS = {0: 3, 1: 2}
+
+
+def _modules() -> Iterator[Json]:
+    return chain(modules.by_parameters(), modules.by_releases())
 
 
 def _cost(stage: Stage) -> Iterator[Json]:
@@ -56,8 +62,8 @@ ON_LAB: dict[str, Callable[[Stage], Iterator[Json]]] = {
 PARTS = ("modules", *ON_LAB)
 
 
-def main() -> None:
-    """Measure what was asked for."""
+def main() -> str | None:
+    """Measure what was asked for; what to say on standard error if some of it failed."""
     parser = argparse.ArgumentParser(prog="scripts/bench", description="Measures; see docs/numbers.md.")
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"any of {', '.join(PARTS)}; all if none is given")
     wanted = parser.parse_args().parts or PARTS
@@ -65,29 +71,34 @@ def main() -> None:
     if unknown:
         parser.error(f"no such part: {', '.join(unknown)}; there are {', '.join(PARTS)}")
     numbers = report.load()
-    if "modules" in wanted:
-        _measure(numbers, "modules", lambda: chain(modules.by_parameters(), modules.by_releases()))
+    failed = []
+    if "modules" in wanted and not _measure(numbers, "modules", _modules):
+        failed.append("modules")
     if {*wanted} & ON_LAB.keys():
-        stage = Stage()
-        try:
+        with contextlib.closing(Stage()) as stage:
             for part, measure in ON_LAB.items():
-                if part in wanted:
-                    _measure(numbers, part, lambda measure=measure: measure(stage))
-        finally:
-            stage.close()
+                if part in wanted and not _measure(numbers, part, partial(measure, stage)):
+                    failed.append(part)
     print(report.PAGE.read_text())
+    return f"FAILED: {' '.join(failed)}" if failed else None
 
 
-def _measure(numbers: dict[str, Json], part: str, measure: Callable[[], Iterator[Json]]) -> None:
+def _measure(numbers: dict[str, Json], part: str, measure: Callable[[], Iterator[Json]]) -> bool:
+    """Measure a part and keep what it found; False, and what was known of it stays, if it failed."""
     print(f"==> {part}", flush=True)
     began, rows = time.monotonic(), []
-    for row in measure():
-        rows.append(row)
-        shown = {name: value for name, value in row.items() if not isinstance(value, dict)}
-        print("  ".join(f"{name}={value}" for name, value in shown.items()), flush=True)
+    try:
+        for row in measure():
+            rows.append(row)
+            shown = {name: value for name, value in row.items() if not isinstance(value, dict)}
+            print("  ".join(f"{name}={value}" for name, value in shown.items()), flush=True)
+    except RuntimeError as error:
+        print(error, file=sys.stderr, flush=True)
+        return False
     numbers[part] = {"about": _about(time.monotonic() - began), "rows": rows}
     report.save(numbers)
     plots.draw({part: numbers[part]}, report.FOLDER)
+    return True
 
 
 def _about(seconds: float) -> Json:
