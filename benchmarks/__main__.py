@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import chain
 
-from ansible_collections.popcon.deploy.benchmarks import deploys, growth, modules, plots, report, service
+from ansible_collections.popcon.deploy.benchmarks import deploys, growth, modules, report, service
 from ansible_collections.popcon.deploy.benchmarks.stage import Stage
 from ansible_collections.popcon.deploy.benchmarks.ways import Json
 
@@ -85,6 +85,9 @@ def main() -> str | None:
 
 def _measure(numbers: dict[str, Json], part: str, measure: Callable[[], Iterator[Json]]) -> bool:
     """Measure a part and keep what it found; False, and what was known of it stays, if it failed."""
+    # Nothing else needs matplotlib.
+    from ansible_collections.popcon.deploy.benchmarks import plots
+
     print(f"==> {part}", flush=True)
     began, rows = time.monotonic(), []
     try:
