@@ -72,13 +72,13 @@ class Cost:
 def commands(sessions: int, lines: int, by_ansible: bool) -> int:
     """How many remote commands so many typed lines are.
 
-    The connection types two lines to prepare each session's terminal, and three around and with each command.
+    The connection types two lines to prepare each session's terminal, three around and with each command, and two to end.
     """
     if not by_ansible:
         return lines
-    count, rest = divmod(lines - 2 * sessions, 3)
+    count, rest = divmod(lines - 4 * sessions, 3)
     if rest:
-        raise ValueError(f"{lines} lines in {sessions} sessions are not what amazon.aws.aws_ssm types")
+        raise RuntimeError(f"{lines} lines in {sessions} sessions are not what amazon.aws.aws_ssm types")
     return count
 
 

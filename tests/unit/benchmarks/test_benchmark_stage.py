@@ -21,10 +21,10 @@ from ansible_collections.popcon.deploy.tests.e2e.controller import ROOT
 
 
 def test_commands_are_counted_from_lines():
-    assert stage.commands(sessions=2, lines=2 * 2 + 3 * 12, by_ansible=True) == 12
+    assert stage.commands(sessions=2, lines=2 * 4 + 3 * 12, by_ansible=True) == 12
     assert stage.commands(sessions=1, lines=1, by_ansible=False) == 1
-    with pytest.raises(ValueError, match="21 lines in 1 sessions"):
-        stage.commands(sessions=1, lines=21, by_ansible=True)
+    with pytest.raises(RuntimeError, match="20 lines in 1 sessions"):
+        stage.commands(sessions=1, lines=20, by_ansible=True)
 
 
 def test_services_come_and_go(tmp_path):
