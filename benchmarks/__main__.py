@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import chain
 
-from ansible_collections.popcon.deploy.benchmarks import deploys, growth, modules, report, service
+from ansible_collections.popcon.deploy.benchmarks import deploys, growth, modules, report, service, tasks
 from ansible_collections.popcon.deploy.benchmarks.stage import Stage
 from ansible_collections.popcon.deploy.benchmarks.ways import Json
 
@@ -44,6 +44,11 @@ def _time(stage: Stage) -> Iterator[Json]:
     return deploys.refuse_failures(chain.from_iterable(runs))
 
 
+def _tasks(stage: Stage) -> Iterator[Json]:
+    deploys.settle(stage)
+    return tasks.profile(stage)
+
+
 def _service(stage: Stage) -> Iterator[Json]:
     deploys.settle(stage)
     return service.releases(stage)
@@ -57,7 +62,7 @@ def _growth(stage: Stage) -> Iterator[Json]:
 
 #: In the order in which they are run; the last ones leave hosts that others could not use.
 ON_LAB: dict[str, Callable[[Stage], Iterator[Json]]] = {
-    "cost": _cost, "time": _time, "service": _service, "growth": _growth,
+    "cost": _cost, "time": _time, "tasks": _tasks, "service": _service, "growth": _growth,
 }  # fmt: skip
 PARTS = ("modules", *ON_LAB)
 

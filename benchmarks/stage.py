@@ -105,19 +105,21 @@ class Stage:
         """Take the lab down."""
         python_m_lab("down")
 
-    def playbook(self, name: str, *arguments: str, hosts: t.Sequence[int] = ()) -> Run:
+    def playbook(
+        self, name: str, *arguments: str, hosts: t.Sequence[int] = (), env: dict[str, str] | None = None
+    ) -> Run:
         """Run a playbook, on some of the hosts or on all."""
         limit = ("--limit", ",".join(self.hosts[number]["id"] for number in hosts)) if hosts else ()
         with _quiet():
-            return self.controller.playbook(name, *_INVENTORY, *limit, *arguments)
+            return self.controller.playbook(name, *_INVENTORY, *limit, *arguments, env=env)
 
-    def deploy(self, way: str, *arguments: str, hosts: t.Sequence[int] = ()) -> Run:
+    def deploy(self, way: str, *arguments: str, hosts: t.Sequence[int] = (), env: dict[str, str] | None = None) -> Run:
         """Deploy in one of the ways to its host, or with ours to others."""
         hosts = hosts or [WAYS.index(way)]
         if way == SCRIPT:
             return self._deploy_sh(hosts[0])
         playbook = "playbooks/deploy.yml" if way == OURS else "benchmarks/usual/deploy.yml"
-        return self.playbook(playbook, *arguments, hosts=hosts)
+        return self.playbook(playbook, *arguments, hosts=hosts, env=env)
 
     def measure(self, run: Callable[[], Run], host: int = 0, served: Callable[[Json], bool] | None = None) -> Cost:
         """Run something and tell what it cost.

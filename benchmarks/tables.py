@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 from ansible_collections.popcon.deploy.benchmarks.ways import OURS, SCRIPT, WAYS, Json, Rows
 
+_SHOWN_SECONDS = 0.1
+
 
 def table(header: Sequence[str], rows: Iterable[Sequence[t.Any]]) -> str:
     """A table in Markdown whose columns line up; the first column is text, the others are numbers."""
@@ -72,6 +74,20 @@ def times(rows: Rows, delay: float) -> str:
         spread = f"{min(run['seconds'] for run in runs):.1f}-{max(run['seconds'] for run in runs):.1f}"
         body.append([f"{case}, {way}", len(runs), ends, spread, served, f"{ends / script:.2f} x" if script else None])
     return table(["", "runs", "ends after s", "from-to", "served after s", "to deploy.sh"], body)
+
+
+def tasks(rows: Rows, case: str, way: str) -> str:
+    """The seconds of a deploy by task, without those that take next to none."""
+    mine = [row for row in rows if "task" in row and (row["case"], row["way"]) == (case, way)]
+    body = [[row["task"].partition(" - ")[0], row["seconds"]] for row in mine if row["seconds"] >= _SHOWN_SECONDS]
+    rest = sum(row["seconds"] for row in mine if row["seconds"] < _SHOWN_SECONDS)
+    total = sum(row["seconds"] for row in mine)
+    return table([f"{case}, {way}", "s"], [*body, ["all others", rest], ["together", total]])
+
+
+def steps(rows: Rows) -> str:
+    """When a release said what, in seconds since its start on the host."""
+    return table(["within the release", "at s"], [[row["step"], row["at"]] for row in rows if "step" in row])
 
 
 def growth(rows: Rows, by: str) -> str:

@@ -7,7 +7,11 @@
 from __future__ import annotations
 
 import pytest
+
+pytest.importorskip("boto3", reason="no boto3")
+
 from ansible_collections.popcon.deploy.benchmarks import report, tables
+from ansible_collections.popcon.deploy.benchmarks.tasks import by_task
 from ansible_collections.popcon.deploy.benchmarks.ways import OURS, SCRIPT, USUAL
 
 COUNTS = {
@@ -75,6 +79,29 @@ def test_goals_that_are_reached_and_missed():
         "no change: remote tasks a host with more hosts": ["the same", "1 / 1", "yes"],
         "no change: remote tasks with more services": ["the same", "1 / 2", "**no**"],
     }
+
+
+RECAP = """
+TASK [x] ---------- 9.00s
+TASKS RECAP ********************************************************************
+Wednesday 25 November 2026  16:49:10 +0000 (0:00:02.326)       0:00:06.487 ****
+===============================================================================
+popcon.deploy.preflight : Look once at each host ------------------------ 2.33s
+Validating arguments against arg spec 'main' - Sees whether --- 0.67s
+Stop if a host can't be reached ----------------------------------------- 0.05s
+"""
+
+
+def test_seconds_by_task():
+    rows = [{"case": "no change", "way": OURS, **row} for row in by_task(RECAP)]
+    rows.append({"case": "no change", "way": OURS, "step": "looking", "at": 0.5})
+    assert cells(tables.tasks(rows, "no change", OURS)) == {
+        "popcon.deploy.preflight : Look once at each host": ["2.33"],
+        "Validating arguments against arg spec 'main'": ["0.67"],
+        "all others": ["0.05"],
+        "together": ["3.05"],
+    }
+    assert cells(tables.steps(rows)) == {"looking": ["0.50"]}
 
 
 def test_nothing_is_said_of_what_was_not_measured():
