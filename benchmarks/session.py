@@ -43,7 +43,8 @@ def main(instance: str, command: str) -> int:
         output += client.stdout.read()
     text = output.decode(errors="replace")
     print(text)
-    status = re.search(rf"^{_END}(\d+)", text, re.MULTILINE)
+    # Not at the start of a line: compose leaves the terminal with an escape sequence. The echo of the command has no number.
+    status = re.search(rf"{_END}(\d+)", text)
     return int(status[1]) if status else 1
 
 
