@@ -92,14 +92,11 @@ class Stage:
         self.hosts = self.controller.hosts()
         self._env = self.controller.env
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        _plain_secrets()
-        document = json.dumps({"Version": "2012-10-17", "Statement": [_RIGHTS]})
-        seed.client("iam").put_user_policy(UserName=config.CONTROLLER_USER, PolicyName=_POLICY, PolicyDocument=document)
-        with step("Preparing the hosts"):
-            done = self.playbook("benchmarks/prepare.yml")
-            if done.status != 0:
-                raise RuntimeError(f"the hosts could not be prepared:\n{done.output}")
-            self._let_git_in(WAYS.index(SCRIPT))
+        try:
+            self._prepare()
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Take the lab down."""
@@ -182,6 +179,16 @@ class Stage:
         finally:
             give_up.set()
             watcher.join()
+
+    def _prepare(self) -> None:
+        _plain_secrets()
+        document = json.dumps({"Version": "2012-10-17", "Statement": [_RIGHTS]})
+        seed.client("iam").put_user_policy(UserName=config.CONTROLLER_USER, PolicyName=_POLICY, PolicyDocument=document)
+        with step("Preparing the hosts"):
+            done = self.playbook("benchmarks/prepare.yml")
+            if done.status != 0:
+                raise RuntimeError(f"the hosts could not be prepared:\n{done.output}")
+            self._let_git_in(WAYS.index(SCRIPT))
 
     def _deploy_sh(self, host: int) -> Run:
         """What the guide has a person do: `git pull`, or `git clone` the first time, and the script, in one session."""
