@@ -49,6 +49,16 @@ def cost(rows: Rows) -> str:
     return table(["", "runs", *columns], body)
 
 
+def first(rows: Rows, case: str, way: str, name: str) -> t.Any:
+    """What the first run of a case in a way has under this name."""
+    return next(row[name] for row in rows if (row["case"], row["way"]) == (case, way))
+
+
+def kilobytes(rows: Rows, case: str, way: str) -> int:
+    """What the first run of a case in a way uploaded."""
+    return round(first(rows, case, way, "s3_bytes") / 1000)
+
+
 def repeatable(rows: Rows) -> str:
     """How many of the counts that were taken more than once came out the same each time, bytes left out."""
     counts = ("tasks", "sessions", "commands", "s3_puts", "api_calls", "registry_requests")
@@ -59,8 +69,7 @@ def repeatable(rows: Rows) -> str:
 
 def calls(rows: Rows, way: str, case: str) -> str:
     """The API calls of a case by name, of its first run."""
-    row = next(row for row in rows if (row["way"], row["case"]) == (way, case))
-    return ", ".join(f"{count} {name}" for name, count in row["api"].items())
+    return ", ".join(f"{count} {name}" for name, count in first(rows, case, way, "api").items())
 
 
 def times(rows: Rows, delay: float) -> str:
