@@ -58,5 +58,8 @@ release: ## Build and check the tarball of a release in build/release; publishes
 requirements: ## Bring requirements/*.txt to the newest versions that requirements/*.in allow
 	@scripts/setup test && scripts/requirements --upgrade
 
+bench: ## Measure what deploys cost, in the lab, into docs/numbers.md; PARTS="cost time" for some of it
+	@scripts/setup bench && scripts/bench $(PARTS)
+
 .PHONY: help setup demo demo-down lab-up lab-down lab-status check test test-fast test-matrix test-e2e test-faults test-images
-.PHONY: docs release requirements
+.PHONY: docs release requirements bench

@@ -82,6 +82,7 @@ def _wire(environment: dict[str, str]) -> tuple[Any, Any]:
     from .api import Api, Settings
     from .auth import Authenticator, Authorizer, Keyring
     from .backends import Backends
+    from .counters import Counters
     from .ecr import Tokens
     from .gateway import Gateway
     from .shell import ContainerShell
@@ -94,14 +95,17 @@ def _wire(environment: dict[str, str]) -> tuple[Any, Any]:
     backends = Backends(account_id, region)
     keyring = Keyring(backends, (environment["LAB_ADMIN_ACCESS_KEY"], environment["LAB_ADMIN_SECRET_KEY"]))
     authorizer = Authorizer(backends)
-    settings = Settings()
+    settings, counters = Settings(), Counters()
     gateway = Gateway(
-        environment["LAB_CHANNEL_URL"], ContainerShell.start, lambda: settings.session_first_output_delay_seconds
+        environment["LAB_CHANNEL_URL"],
+        ContainerShell.start,
+        lambda: settings.session_first_output_delay_seconds,
+        counters.typed,
     )
     registry = environment["LAB_REGISTRY"]
     tokens = Tokens(registry, account_id, region, authorizer, lambda: settings.ecr_token_life_seconds)
     moto = DomainDispatcherApplication(create_backend_app)
-    api = Api(backends, Authenticator(keyring), authorizer, tokens, gateway, settings, moto)
+    api = Api(backends, Authenticator(keyring), authorizer, tokens, gateway, settings, moto, counters=counters)
     metadata = imds.serve(imds.Metadata(backends, keyring), backends, (environment["LAB_IMDS_ADDRESS"], IMDS_PORT))
     return api, metadata
 

@@ -13,8 +13,11 @@ signature:
 ``/_lab/registry-auth`` any method
     For nginx's auth_request: 200, 401 (with WWW-Authenticate) or 403, the reason in X-Lab-Reason and in the body. Reads
     Authorization, and X-Original-Method and X-Original-URI where given.
+``/_lab/hub-auth`` any method
+    The same for the public images: always 200, so that their requests are counted.
 ``/_lab/counters`` GET, DELETE
-    JSON: sessions, api {service:Action -> calls}, s3 {put, get, delete, head}. DELETE sets them to zero.
+    JSON: sessions, lines (typed into their shells), api {service:Action -> calls}, s3 {put, get, delete, head,
+    uploaded_bytes}, registry {METHOD kind -> requests}. DELETE sets them to zero.
 ``/_lab/settings`` GET, PUT
     JSON of ``Settings``; PUT takes any part of it.
 ``/_lab/hold`` GET, PUT, DELETE
@@ -29,7 +32,6 @@ import io
 import json
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any
@@ -40,11 +42,12 @@ from . import engine
 from .auth import Authenticator, Authorizer, Principal, Signed
 from .backends import Backends, Instance
 from .channel import AGENT_VERSION
+from .counters import Counters
 from .ecr import LIFE, Tokens
 from .errors import Denial, Fault, Refusal, Reply, reply
 from .gateway import Gateway, NoSuchSession, Session
 from .hold import Hold
-from .request import Call, Request, read
+from .request import Request, read
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
@@ -73,34 +76,6 @@ class Settings:
             setattr(self, name, float(value))
 
 
-class Counters:
-    """Calls since the start or the last reset."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._calls: Counter[str] = Counter()
-        self._s3: Counter[str] = Counter()
-
-    def count(self, call: Call, method: str) -> None:
-        """Count one authorized call."""
-        with self._lock:
-            self._calls[call.name] += 1
-            if call.service == "s3":
-                self._s3[method.lower()] += 1
-
-    def reset(self) -> None:
-        """Back to zero."""
-        with self._lock:
-            self._calls.clear()
-            self._s3.clear()
-
-    def report(self) -> dict[str, Any]:
-        """The counts as ``/_lab/counters`` gives them."""
-        with self._lock:
-            s3 = {method: self._s3[method] for method in ("put", "get", "delete", "head")}
-            return {"sessions": self._calls["ssm:StartSession"], "api": dict(sorted(self._calls.items())), "s3": s3}
-
-
 @dataclasses.dataclass
 class Api:
     """The WSGI application. ``hosts`` maps the addresses of running host containers to their ids."""
@@ -127,7 +102,7 @@ class Api:
             signed = self.authenticator.verify(request)
             call = read(request, signed.service, signed.region, self.backends.account_id)
             self.authorizer.check(signed.principal, call, signed.region)
-            self.counters.count(call, request.method)
+            self.counters.count(call, request)
             if not self.hold.passes(signed.principal.arn, call.name):
                 raise Refusal("AccessDeniedException", "The lab held this call.")
             action = _ACTIONS.get(call.name)
@@ -217,8 +192,12 @@ class Api:
 
     def _lab(self, request: Request, start_response: StartResponse) -> Iterable[bytes]:
         name = request.target.partition("?")[0].removeprefix("/_lab/")
-        if name == "registry-auth":
-            return self._registry_auth(request, start_response)
+        if name in ("registry-auth", "hub-auth"):
+            original = (request.headers.get("x-original-method", ""), request.headers.get("x-original-uri", ""))
+            self.counters.registry(*original)
+            if name == "hub-auth":
+                return _send(start_response, Reply(200, "text/plain", b""), request.method)
+            return self._registry_auth(request, original, start_response)
         if (request.method, name) == ("GET", "health"):
             answer = _document({"ready": self.ready.is_set()}, 200 if self.ready.is_set() else 503)
         elif name == "counters" and request.method in ("GET", "DELETE"):
@@ -248,8 +227,9 @@ class Api:
         except ValueError as error:
             return _document({"message": str(error)}, 400)
 
-    def _registry_auth(self, request: Request, start_response: StartResponse) -> Iterable[bytes]:
-        original = (request.headers.get("x-original-method", ""), request.headers.get("x-original-uri", ""))
+    def _registry_auth(
+        self, request: Request, original: tuple[str, str], start_response: StartResponse
+    ) -> Iterable[bytes]:
         verdict = self.tokens.check(request.headers.get("authorization", ""), *original)
         headers = [("X-Lab-Reason", verdict.reason)] if verdict.reason else []
         if verdict.status == 401:

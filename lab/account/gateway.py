@@ -80,7 +80,7 @@ class Gateway:
     """All sessions of the account. Everything here runs in one event loop; other threads come in through ``call``.
 
     ``start_shell`` opens a shell in a container; ``first_output_delay`` tells how many seconds a shell's first output
-    waits.
+    waits; ``typed`` is told all that is typed.
     """
 
     def __init__(
@@ -88,11 +88,13 @@ class Gateway:
         url: str,
         start_shell: Callable[[str], Awaitable[Shell]],
         first_output_delay: Callable[[], float] = lambda: 0.0,
+        typed: Callable[[bytes], None] = lambda data: None,
     ) -> None:
         self.sessions: dict[str, Session] = {}
         self._url = url
         self._start_shell = start_shell
         self._first_output_delay = first_output_delay
+        self._typed = typed
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def serve(self, host: str, port: int) -> Server:
@@ -199,6 +201,7 @@ class Gateway:
         if isinstance(event, Shaken):
             await self._open_shell(session)
         elif isinstance(event, Typed):
+            self._typed(event.data)
             session.typed.put_nowait(event.data)
         elif isinstance(event, Resized) and session.shell is not None:
             try:

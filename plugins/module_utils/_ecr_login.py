@@ -26,6 +26,8 @@ from ansible_collections.popcon.deploy.plugins.module_utils._errors import Deplo
 _NOTES_NAME = "ecr-login.json"
 
 _HELPER_LOGIN = "credential_helper"
+#: The share of its life that must be left of a stored token, if nothing else is asked for.
+MIN_LIFE = 0.5
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import os
 import time
 import typing as t
 
-from ansible_collections.popcon.deploy.plugins.module_utils import _ecr
+from ansible_collections.popcon.deploy.plugins.module_utils import _ecr, _ecr_login
 from ansible_collections.popcon.deploy.plugins.module_utils._aws import aws_errors_in_words, retrying_config
 from ansible_collections.popcon.deploy.plugins.module_utils._clone import complete, inspect, trusted
 from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError, attempt
@@ -133,13 +133,17 @@ def commit_of(git: Git, ref: str, folder: str | None) -> str | None:
 
 def check_registries(
     findings: Findings, names: t.Sequence[str], region: str | None, client: _ecr.ClientFactory
-) -> None:
+) -> bool:
     """Note what would keep the host from logging in to registries; nothing is stored.
 
     :param names: of ECR's registries, or account ids.
+    :returns: whether it needn't log in, as for each a token is stored that has life left and is accepted.
     """
+    registries = findings.tried(_ecr.find_registries, names, region, client) or []
+    if registries and _logged_in(registries, client):
+        return True
     tokens: dict[tuple[str, str], _ecr.Token | None] = {}
-    for registry in findings.tried(_ecr.find_registries, names, region, client) or ():
+    for registry in registries:
         source = (registry.service, registry.region)
         if source not in tokens:
             tokens[source] = findings.tried(_ecr.mint, *source, client)
@@ -149,3 +153,13 @@ def check_registries(
                 f"{registry.name} refuses a token just made in {registry.region} for it. Check that the account exists, "
                 "that its registry policy lets this host's role in, and that the name leads to AWS."
             )
+    return False
+
+
+def _logged_in(registries: list[_ecr.Registry], client: _ecr.ClientFactory) -> bool:
+    """Whether logging in would change nothing. What can't be told, such as of a broken config.json, is left to the login."""
+    try:
+        login = _ecr_login.Login.of(None, None, check=True)
+        return not _ecr_login.log_in(login, registries, _ecr_login.MIN_LIFE, client).changed
+    except DeployError:
+        return False

@@ -110,7 +110,8 @@ class Records:
 
     def last_good(self) -> Json | None:
         """The newest record with result `good`."""
-        return next((record for record in reversed(self.all()) if record["result"] == "good"), None)
+        newest_first = map(self._read, reversed(self._numbers()))
+        return next((record for record in newest_first if record and record["result"] == "good"), None)
 
     def begin(self, fields: Json, env: bytes) -> int:
         """Record a release that starts now, and return its number.

@@ -187,6 +187,14 @@ commit:
   returned: success
   type: str
   sample: 8c0de9a5bfb34f2b7c8d1e0f9a6b5c4d3e2f1a0b
+logged_in:
+  description:
+    - O(registries), if for each of them a token is stored that has half of its life left and that it accepts, so that
+      P(popcon.deploy.ecr_login#module) would change nothing. Otherwise null.
+  returned: success
+  type: list
+  elements: str
+  sample: []
 inputs:
   description: O(inputs), for the task that releases.
   returned: success
@@ -272,8 +280,10 @@ def run(module: AnsibleAWSModule) -> tuple[Json, list[str]]:
     result = look_at_host(findings)
     if params["project"]:
         check_docker(findings, result, params)
-    identity, parameters, token = ask_aws(module, findings, result["missing"])
-    result.update(identity=identity, parameters=parameters, commit=None, inputs=params["inputs"])
+    asked = ask_aws(module, findings, result["missing"])
+    token = asked.token
+    result.update(identity=asked.identity, parameters=asked.parameters, commit=None, inputs=params["inputs"])
+    result["logged_in"] = params["registries"] if asked.logged_in else None
     at_target = None if params["inputs"] is None else False
     result.update(release=None, lock=None, services=[], at_target=at_target, differences=[])
     with contextlib.ExitStack() as stack:
@@ -328,20 +338,30 @@ def check_docker(findings: Findings, host: Json, params: Json) -> None:
     )
 
 
-def ask_aws(
-    module: AnsibleAWSModule, findings: Findings, missing: list[str]
-) -> tuple[str | None, dict[str, int] | None, str | None]:
-    """The host's ARN, the versions of the parameters by their names, and the token, as far as they were asked for."""
+class Asked(t.NamedTuple):
+    """What AWS said, as far as it was asked.
+
+    The host's ARN, the versions of the parameters by their names, the token, and whether the host needn't log in to registries.
+    """
+
+    identity: str | None = None
+    parameters: dict[str, int] | None = None
+    token: str | None = None
+    logged_in: bool = False
+
+
+def ask_aws(module: AnsibleAWSModule, findings: Findings, missing: list[str]) -> Asked:
+    """Ask AWS for what the options name."""
     params = module.params
     asked = [check for check, option in AWS_CHECKS.items() if params[option] is not None]
     if not asked:
-        return None, None, None
+        return Asked()
     region = None if "boto3" in missing else module.region
     if region is None:
         findings.unchecked += ["identity", "clock", *asked]
         if "boto3" not in missing:
             findings.problem("No region is set: set the option region, or AWS_REGION on the host.")
-        return None, None, None
+        return Asked()
 
     def client(service: str, region: str | None = region, config: t.Any = None) -> t.Any:
         return module.client(service, region=region, config=config or retrying_config())
@@ -350,8 +370,9 @@ def ask_aws(
     check_identity(findings, identity, own_registry=params["registries"] == [])
     if identity.problem and not identity.unreachable:
         findings.unchecked += asked
-        return None, None, None
+        return Asked()
     versions = token = None
+    logged_in = False
     if "parameters" in asked:
         versions = parameter_versions(findings, client("ssm"), params["parameter_paths"])
     if "token" in asked:
@@ -361,8 +382,8 @@ def ask_aws(
         if names == [None]:
             findings.unchecked.append("registries")
         else:
-            check_registries(findings, names, region, client)
-    return identity.arn, versions, token
+            logged_in = check_registries(findings, names, region, client)
+    return Asked(identity.arn, versions, token, logged_in)
 
 
 def check_identity(findings: Findings, identity: Identity, own_registry: bool) -> None:

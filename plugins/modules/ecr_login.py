@@ -183,6 +183,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 from ansible_collections.popcon.deploy.plugins.module_utils._aws import require_sdk, retrying_config
 from ansible_collections.popcon.deploy.plugins.module_utils._ecr import find_registries
 from ansible_collections.popcon.deploy.plugins.module_utils._ecr_login import (
+    MIN_LIFE,
     Login,
     Outcome,
     log_in,
@@ -195,7 +196,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "registries": {"type": "list", "elements": "str"},
     "method": {"type": "str", "choices": ["token", "credential_helper"], "default": "token", "no_log": False},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-    "min_life": {"type": "float", "default": 0.5},
+    "min_life": {"type": "float", "default": MIN_LIFE},
     "user": {"type": "str"},
     "config_path": {"type": "path"},
 }

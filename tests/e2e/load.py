@@ -106,13 +106,6 @@ class Load:
         arrived = sorted(answer.done for answer in self.answers if answer.kind == GOOD and answer.done < self.seconds)
         return max(later - earlier for earlier, later in pairwise([0.0, *arrived, self.seconds]))
 
-    def __str__(self) -> str:
-        kinds = ", ".join(f"{kind}: {count}" for kind, count in self.statuses.most_common())
-        return (
-            f"{self.requests} requests in {self.seconds:.0f} s, {self.failed} failed ({kinds}); "
-            f"down for {self.downtime:.1f} s, longest gap {self.longest_gap:.1f} s"
-        )
-
     async def _run(self) -> None:
         async with asyncio.TaskGroup() as requests:
             for number in count():

@@ -14,13 +14,11 @@ import time
 from contextlib import suppress
 
 import pytest
+from ansible_collections.popcon.deploy.benchmarks.service import under_load
 from ansible_collections.popcon.deploy.tests.e2e.controller import ROOT, python_m_lab
 from ansible_collections.popcon.deploy.tests.e2e.deploy_sh import deploy_sh, install_aws_command, plain_secrets
-from ansible_collections.popcon.deploy.tests.e2e.load import Load
 
 REPORT = ROOT / "build" / "test-reports" / "downtime.json"
-#: How long it is watched on after a release, in seconds: deploy.sh ends before its release has shown what it is.
-AFTER = 10
 
 
 @pytest.fixture(scope="module")
@@ -39,21 +37,15 @@ def measured(controller):
 
 def measure(controller, found, case, tool, release):
     """Do a release under load, and note what came of it."""
-    with Load(controller.url()) as load:
-        began = time.monotonic()
-        run = release()
-        seconds = time.monotonic() - began
-        time.sleep(AFTER)
-    try:
-        serves = controller.health()["ok"]
-    except OSError:
-        serves = False
-    found.setdefault(case, {})[tool] = {
-        "status": run.status, "seconds": round(seconds, 1), "requests": load.requests, "failed": load.failed,
-        "downtime": round(load.downtime, 1), "longest_gap": round(load.longest_gap, 1), "serves": serves,
-        "kinds": dict(load.statuses),
-    }  # fmt: skip
-    print(f"{case}, {tool}: {load}")
+
+    def serves():
+        try:
+            return controller.health()["ok"]
+        except OSError:
+            return False
+
+    found.setdefault(case, {})[tool] = under_load(controller.url(), release, serves)
+    print(f"{case}, {tool}: {found[case][tool]}")
     REPORT.parent.mkdir(parents=True, exist_ok=True)
     REPORT.write_text(json.dumps(found, indent=1) + "\n")
     return found[case][tool]

@@ -226,6 +226,7 @@ class Running:
     gateway: Any
     loop: asyncio.AbstractEventLoop
     shells: list[LocalShell]
+    typed: list[bytes]
 
     def start(self, target: str = "i-0123456789abcdef0") -> dict[str, str]:
         """StartSession."""
@@ -248,6 +249,7 @@ def running() -> Iterator[Running]:
     from lab.account.gateway import Gateway
 
     shells: list[LocalShell] = []
+    typed: list[bytes] = []
 
     async def start_shell(container: str) -> LocalShell:
         shells.append(LocalShell())
@@ -255,10 +257,10 @@ def running() -> Iterator[Running]:
 
     loop = asyncio.new_event_loop()
     threading.Thread(target=loop.run_forever, daemon=True).start()
-    gateway = Gateway("", start_shell)
+    gateway = Gateway("", start_shell, typed=typed.append)
     server = asyncio.run_coroutine_threadsafe(gateway.serve("127.0.0.1", 0), loop).result()
     gateway._url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    yield Running(gateway, loop, shells)
+    yield Running(gateway, loop, shells, typed)
     asyncio.run_coroutine_threadsafe(gateway.close(), loop).result(10)
     server.close()
     loop.call_soon_threadsafe(loop.stop)

@@ -371,15 +371,44 @@ def test_instance_information(account: Account) -> None:
     assert ask({"Key": "PingStatus", "Values": ["ConnectionLost"]}) == []
 
 
+def counted(account: Account) -> Any:
+    """What the account counted."""
+    return account.request("GET", "/_lab/counters").json()
+
+
 def test_counters(account: Account) -> None:
     account.call(ADMIN, "ssm:DescribeParameters")
     account.call(("AKIAUNKNOWN", "x"), "ssm:DescribeParameters")
     account.signed(ADMIN, "s3", "/transfer", method="HEAD", headers=EMPTY)
-    counted = {"sessions": 0, "api": {"s3:ListBucket": 1, "ssm:DescribeParameters": 1}}
-    counted["s3"] = {"put": 0, "get": 0, "delete": 0, "head": 1}
-    assert account.request("GET", "/_lab/counters").json() == counted
-    account.request("DELETE", "/_lab/counters")
-    assert account.request("GET", "/_lab/counters").json()["api"] == {}
+    account.signed(ADMIN, "s3", "/transfer/module", method="PUT", body=b"12345")
+    account.api.counters.typed(b"id\necho a; \\\n")
+    account.api.counters.typed(b"echo b\rhalf a line")
+    assert counted(account) == {
+        "sessions": 0,
+        "lines": 3,
+        "api": {"s3:ListBucket": 1, "s3:PutObject": 1, "ssm:DescribeParameters": 1},
+        "s3": {"put": 1, "get": 0, "delete": 0, "head": 1, "uploaded_bytes": 5},
+        "registry": {},
+    }
+    assert account.request("DELETE", "/_lab/counters").json() == {
+        "sessions": 0,
+        "lines": 0,
+        "api": {},
+        "s3": dict.fromkeys(("put", "get", "delete", "head", "uploaded_bytes"), 0),
+        "registry": {},
+    }
+
+
+def test_registry_requests_are_counted_whatever_the_answer(account: Account) -> None:
+    def registry(name: str, method: str, uri: str) -> int:
+        original = {"X-Original-Method": method, "X-Original-URI": uri}
+        return account.request("GET", f"/_lab/{name}", original).status
+
+    assert registry("registry-auth", "GET", "/v2/") == 401
+    assert registry("registry-auth", "HEAD", "/v2/dev-app/manifests/backend-latest") == 401
+    assert registry("hub-auth", "GET", "/v2/library/mysql/blobs/sha256:0") == 200
+    assert registry("hub-auth", "GET", "/v2/library/mysql/blobs/sha256:1") == 200
+    assert counted(account)["registry"] == {"GET blobs": 2, "GET other": 1, "HEAD manifests": 1}
 
 
 def test_health(account: Account) -> None:

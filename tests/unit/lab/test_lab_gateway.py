@@ -114,6 +114,14 @@ def gone(running: Any, seconds: float = 3.0) -> bool:
     return True
 
 
+def test_what_is_typed_is_told(running: Any, start: Callable[..., Client]) -> None:
+    client = start(running.start()).quiet()
+    running.typed.clear()
+    client.type("echo one\necho t''wo\n")
+    client.until("two\r\n")
+    assert b"".join(running.typed).replace(b"\r", b"\n") == b"echo one\necho t''wo\n"
+
+
 def test_a_session_from_banner_to_end(running: Any, start: Callable[..., Client]) -> None:
     ticket = running.start()
     client = start(ticket)

@@ -7,12 +7,14 @@
 from __future__ import annotations
 
 import email.utils
+import os
+import pwd
 import time
 from pathlib import Path
 
 import boto3
 import pytest
-from ansible_collections.popcon.deploy.plugins.module_utils import _checkout, _ecr, _preflight
+from ansible_collections.popcon.deploy.plugins.module_utils import _checkout, _ecr, _ecr_login, _preflight
 from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError
 from ansible_collections.popcon.deploy.tests.unit.plugins.git_remote import Remote, client, git
 from ansible_collections.popcon.deploy.tests.unit.plugins.module_utils.ecr_stubs import (
@@ -194,6 +196,8 @@ def registries(tmp_path, monkeypatch):
     """ECR and its registries; what is asked of them, with the names as the option has them."""
     certificate = make_certificate(tmp_path)
     monkeypatch.setattr(_ecr, "_PROBE_PAUSES_SECONDS", ())
+    user = pwd.struct_passwd((*pwd.getpwuid(os.geteuid())[:5], str(tmp_path), "/bin/sh"))
+    monkeypatch.setattr(_ecr_login.store, "find_user", lambda _name: user)
     with serve_registries(certificate) as (registry, proxy), serve_aws() as stub:
         monkeypatch.setenv("HTTPS_PROXY", proxy)
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
@@ -206,13 +210,21 @@ def registries(tmp_path, monkeypatch):
 
         stub.token = token
 
+        def client(service, region):
+            return aws(service, endpoint_url=stub.url)
+
         def problems(*names):
             findings = _preflight.Findings()
-            _preflight.check_registries(
-                findings, names, REGION, lambda service, region: aws(service, endpoint_url=stub.url)
-            )
+            problems.logged_in = _preflight.check_registries(findings, names, REGION, client)
             assert not any(secret in repr(findings) for secret in registry.secrets)
             return findings.problems
+
+        def log_in(*names):
+            found = _ecr.find_registries(names, REGION, client)
+            _ecr_login.log_in(_ecr_login.Login.of(None, None, check=False), found, 0.5, client)
+            stub.actions.clear()
+
+        problems.log_in, problems.config = log_in, tmp_path / ".docker" / "config.json"
 
         problems.aws, problems.registry, problems.token = stub, registry, plain
         yield problems
@@ -224,6 +236,27 @@ def test_registries_that_take_a_new_token(registries):
     assert [host for host, _path in registries.registry.asked] == [OWN, sibling, OTHER]
     # One token serves all registries of a region.
     assert len(registries.aws.actions) == 2
+
+
+def test_who_is_logged_in_need_not_log_in(registries):
+    registries.log_in(OWN)
+    assert registries(OWN) == [] and registries.logged_in
+    assert registries.aws.actions == []
+    # Both must be.
+    assert registries(OWN, OTHER) == [] and not registries.logged_in
+
+
+def test_a_stored_token_that_is_refused_is_none(registries):
+    registries.log_in(OWN)
+    registries.registry.secrets.clear()
+    assert registries(OWN) == [] and not registries.logged_in
+    assert len(registries.aws.actions) == 1
+
+
+def test_logins_that_cant_be_read_are_left_to_the_login(registries):
+    registries.config.parent.mkdir(parents=True)
+    registries.config.write_text("{")
+    assert registries(OWN) == [] and not registries.logged_in
 
 
 def test_a_registry_that_refuses(registries):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import email.utils
 import json
 import os
+import pwd
 import time
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import boto3
 import pytest
 import yaml
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.popcon.deploy.plugins.module_utils import _checkout, _ecr, _host
+from ansible_collections.popcon.deploy.plugins.module_utils import _checkout, _ecr, _ecr_login, _host
 from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError
 from ansible_collections.popcon.deploy.plugins.module_utils._records import Records
 from ansible_collections.popcon.deploy.plugins.modules import deploy_host_info
@@ -146,6 +147,8 @@ def cloud(tmp_path, monkeypatch):
         def module(self, **params):
             return Module(tmp_path, clients, **params)
 
+    user = pwd.struct_passwd((*pwd.getpwuid(os.geteuid())[:5], str(tmp_path), "/bin/sh"))
+    monkeypatch.setattr(_ecr_login.store, "find_user", lambda _name: user)
     with serve_registries(certificate) as (registry, proxy), serve_aws() as stub:
         monkeypatch.setenv("HTTPS_PROXY", proxy)
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
@@ -228,6 +231,19 @@ def test_all_that_stands_in_the_way_is_told_at_once(host, cloud, remote, monkeyp
     assert all(found.startswith(words) for found, words in zip(result["problems"], expected)), result["problems"]
     assert (result["unchecked"], result["parameters"], result["commit"]) == ([], None, None)
     assert result["identity"] == ARN
+
+
+@pytest.mark.parametrize("registries", [[], [OWN]])
+def test_logins_are_told_as_they_were_asked_for(cloud, registries):
+    def ecr(*_):
+        return aws("ecr", endpoint_url=cloud.ecr.url)
+
+    cloud.knows()
+    assert deploy_host_info.run(cloud.module(registries=registries))[0]["logged_in"] is None
+    login = _ecr_login.Login.of(None, None, check=False)
+    _ecr_login.log_in(login, _ecr.find_registries([OWN], REGION, ecr), 0.5, ecr)
+    cloud.knows()
+    assert deploy_host_info.run(cloud.module(registries=registries))[0]["logged_in"] == registries
 
 
 def test_room_is_looked_for_where_the_engine_is_or_will_be(host, monkeypatch, tmp_path):
