@@ -110,7 +110,8 @@ def _settled(stage: Stage, what: str, number: int) -> Iterator[Json]:
 def _no_change(stage: Stage, way: str, what: str, number: int, hosts: Sequence[int] = ()) -> Iterator[Json]:
     """The median run of some."""
     runs = [
-        _measured(stage, partial(stage.deploy, way, hosts=hosts), what, number, "no change", way) for _ in range(_TIMES)
+        _measured(stage, partial(stage.deploy, way, hosts=hosts), what, number, "no change", way)
+        for _dummy in range(_TIMES)
     ]
     yield {**runs[-1], "seconds": statistics.median(run["seconds"] for run in runs)}
 

@@ -63,7 +63,7 @@ def by_releases() -> Iterator[Json]:
     for number in RELEASES:
         with tempfile.TemporaryDirectory() as folder:
             records = Records(folder, "popcon")
-            for _ in range(number):
+            for _dummy in range(number):
                 release = records.begin({"action": "deploy", "parameters": known, "images": {}}, b"A=1\n" * 100)
                 records.finish(release, "good")
                 records.audit(action="deploy", release=release, result="good")

@@ -39,7 +39,7 @@ def _times(rows: Rows) -> t.Any:
     figure, axes = plt.subplots(1, len(delays), figsize=(4.5 * len(delays), 3), sharey=True, squeeze=False)
     for axis, delay in zip(axes[0], delays):
         found = medians([row for row in rows if row["delay"] == delay], "seconds")
-        cases = list(dict.fromkeys(case for case, _ in found))
+        cases = list(dict.fromkeys(case for case, _dummy in found))
         for offset, way in enumerate(_COLOURS):
             places = [index + (offset - 1) * 0.27 for index in range(len(cases))]
             axis.bar(places, [found.get((case, way), 0) for case in cases], 0.25, label=way, color=_COLOURS[way])

@@ -149,7 +149,7 @@ def goals(numbers: dict[str, Json]) -> str:
     for delay in sorted({row["delay"] for row in rows}):
         shown = f", {delay:g} s before a session's output"
         seconds = medians([row for row in rows if row["delay"] == delay], "seconds")
-        for case in dict.fromkeys(case for case, _ in seconds):
+        for case in dict.fromkeys(case for case, _dummy in seconds):
             ours, usual, script = (seconds[case, way] for way in WAYS)
             limit = 1.0 if case == "no change" else 1.2
             ratio = round(ours / script, 2)

@@ -108,7 +108,7 @@ def refuse_changes(image: Image, checkout: str) -> None:
 
 
 def _git(folder: str, *arguments: str) -> str:
-    done = subprocess.run(
+    done = subprocess.run(  # pylint: disable=ansible-bad-function
         ["git", "-C", folder, *arguments],
         env={**os.environ, "LC_ALL": "C"},
         stdin=subprocess.DEVNULL,

@@ -120,6 +120,20 @@ def _widen(a: Account) -> None:
     a.iam.put_role_policy(RoleName=f"{NAME}-host", PolicyName="host", PolicyDocument=json.dumps(document))
 
 
+def _policy(action: str) -> str:
+    statement = {"Effect": "Allow", "Action": action, "Resource": "*"}
+    return json.dumps({"Version": "2012-10-17", "Statement": statement})
+
+
+def _attach(a: Account) -> None:
+    made = a.iam.create_policy(PolicyName="all", PolicyDocument=_policy("*"))["Policy"]
+    a.iam.attach_role_policy(RoleName=f"{NAME}-host", PolicyArn=made["Arn"])
+
+
+def _repository(a: Account) -> str:
+    return a.ecr.describe_repositories()["repositories"][0]["repositoryArn"]
+
+
 def _shrink(a: Account) -> None:
     document = {"Version": "2012-10-17", "Statement": a.statement(f"{NAME}-rotation", "rotation")[:2]}
     a.iam.put_role_policy(RoleName=f"{NAME}-rotation", PolicyName="rotation", PolicyDocument=json.dumps(document))
@@ -227,13 +241,13 @@ DRIFTS = [
           "VPC", NAME, "update", "dns_hostnames",
           lambda a: a.ec2.describe_vpc_attribute(VpcId=a.vpc(), Attribute="enableDnsHostnames")["EnableDnsHostnames"]["Value"]),
     Drift("subnet made public", lambda a: a.ec2.modify_subnet_attribute(
-              SubnetId=a.subnet("private-a")["SubnetId"], MapPublicIpOnLaunch={"Value": True}),
+          SubnetId=a.subnet("private-a")["SubnetId"], MapPublicIpOnLaunch={"Value": True}),
           "subnet", f"{NAME}-private-a", "update", "public", lambda a: not a.subnet("private-a")["MapPublicIpOnLaunch"]),
     Drift("route changed", _reroute, TABLE, PUBLIC, "update", "routes", lambda a: "0.0.0.0/0 igw-" in _routes(a, "public")),
     Drift("setting changed", lambda a: a.ssm.put_parameter(Name="/popcon/DB_NAME", Value="other", Overwrite=True),
           "parameter", "/popcon/DB_NAME", "update", "value", lambda a: _parameter(a, "DB_NAME") == "popcon"),
     Drift("scanning switched off", lambda a: a.ecr.put_image_scanning_configuration(
-              repositoryName=REPOSITORY, imageScanningConfiguration={"scanOnPush": False}),
+          repositoryName=REPOSITORY, imageScanningConfiguration={"scanOnPush": False}),
           "ECR repository", REPOSITORY, "update", "scan on push",
           lambda a: a.ecr.describe_repositories()["repositories"][0]["imageScanningConfiguration"]["scanOnPush"]),
     Drift("tags made immutable", lambda a: a.ecr.put_image_tag_mutability(repositoryName=REPOSITORY, imageTagMutability="IMMUTABLE"),
@@ -245,14 +259,14 @@ DRIFTS = [
           "role", f"{NAME}-deployer", "update", "session seconds",
           lambda a: a.iam.get_role(RoleName=f"{NAME}-deployer")["Role"]["MaxSessionDuration"] == 3600),
     Drift("versions switched on", lambda a: a.s3.put_bucket_versioning(
-              Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"}),
+          Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"}),
           "bucket", BUCKET, "update", "versioning", lambda a: a.s3.get_bucket_versioning(Bucket=BUCKET)["Status"] == "Suspended"),
     Drift("public access let in", lambda a: a.s3.delete_public_access_block(Bucket=BUCKET), "bucket", BUCKET, "update",
           "public access", lambda a: all(a.s3.get_public_access_block(Bucket=BUCKET)["PublicAccessBlockConfiguration"].values())),
     Drift("encryption taken away", lambda a: a.s3.delete_bucket_encryption(Bucket=BUCKET), "bucket", BUCKET, "update",
           "encryption", lambda a: "AES256" in str(a.s3.get_bucket_encryption(Bucket=BUCKET))),
     Drift("objects' owners changed", lambda a: a.s3.put_bucket_ownership_controls(
-              Bucket=BUCKET, OwnershipControls={"Rules": [{"ObjectOwnership": "ObjectWriter"}]}),
+          Bucket=BUCKET, OwnershipControls={"Rules": [{"ObjectOwnership": "ObjectWriter"}]}),
           "bucket", BUCKET, "update", "ownership", lambda a: "Enforced" in str(a.s3.get_bucket_ownership_controls(Bucket=BUCKET))),
     Drift("key's rotation switched off", lambda a: a.kms.disable_key_rotation(KeyId=_key(a)), "key", f"alias/{NAME}", "update",
           "rotation", lambda a: a.kms.get_key_rotation_status(KeyId=_key(a))["KeyRotationEnabled"]),
@@ -261,44 +275,39 @@ DRIFTS = [
     Drift("instance stopped", _stop, "instance", f"{NAME}-1", "update", "state",
           lambda a: a.instance(1)["State"]["Name"] == "running"),
     Drift("tokens for containers", lambda a: a.ec2.modify_instance_metadata_options(
-              InstanceId=a.instance(1)["InstanceId"], HttpTokens="optional", HttpPutResponseHopLimit=2, **METADATA),
+          InstanceId=a.instance(1)["InstanceId"], HttpTokens="optional", HttpPutResponseHopLimit=2, **METADATA),
           "instance", f"{NAME}-1", "update", "metadata.http_put_response_hop_limit",
           lambda a: a.instance(1)["MetadataOptions"]["HttpPutResponseHopLimit"] == 1
           and a.instance(1)["MetadataOptions"]["HttpTokens"] == "required"),
     # Added.
     Drift("port 22 opened", lambda a: a.ec2.authorize_security_group_ingress(
-              GroupId=a.group()["GroupId"], IpPermissions=_permission(22)),
+          GroupId=a.group()["GroupId"], IpPermissions=_permission(22)),
           GROUP, f"{NAME}-app", "update", "ingress", lambda a: "tcp 22 0.0.0.0/0" not in _ingress(a)),
     Drift("route added", lambda a: a.ec2.create_route(
-              RouteTableId=a.table("private")["RouteTableId"], DestinationCidrBlock="0.0.0.0/0",
-              GatewayId=a.ec2.describe_internet_gateways()["InternetGateways"][0]["InternetGatewayId"]),
+          RouteTableId=a.table("private")["RouteTableId"], DestinationCidrBlock="0.0.0.0/0",
+          GatewayId=a.ec2.describe_internet_gateways()["InternetGateways"][0]["InternetGatewayId"]),
           TABLE, f"{NAME}-private", "update", "routes", lambda a: _routes(a, "private") == {"10.20.0.0/16 loca"}),
     Drift("addresses added", lambda a: a.ec2.associate_vpc_cidr_block(VpcId=a.vpc(), CidrBlock="10.99.0.0/16"),
           "VPC", NAME, "update", "cidrs",
           lambda a: "10.99.0.0/16" not in [
-              one["CidrBlock"] for one in a.ec2.describe_vpcs(VpcIds=[a.vpc()])["Vpcs"][0]["CidrBlockAssociationSet"]
-              if one["CidrBlockState"]["State"] == "associated"]),
+          one["CidrBlock"] for one in a.ec2.describe_vpcs(VpcIds=[a.vpc()])["Vpcs"][0]["CidrBlockAssociationSet"]
+          if one["CidrBlockState"]["State"] == "associated"]),
     Drift("tag added", lambda a: a.ec2.create_tags(Resources=[a.vpc()], Tags=[{"Key": "Owner", "Value": "me"}]),
           "VPC", NAME, "update", "tags.Owner", lambda a: "Owner" not in a.tags(a.vpc())),
     Drift("statement added", _widen, "role", HOST, "update", "policies.host Everything",
           lambda a: "Everything" not in json.dumps(a.statement(HOST, "host"))),
-    Drift("policy added", lambda a: a.iam.put_role_policy(RoleName=HOST, PolicyName="mine", PolicyDocument=json.dumps(
-              {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}})),
+    Drift("policy added", lambda a: a.iam.put_role_policy(RoleName=HOST, PolicyName="mine", PolicyDocument=_policy("s3:*")),
           "role", HOST, "update", "policies.mine statement 1",
           lambda a: a.iam.list_role_policies(RoleName=HOST)["PolicyNames"] == ["host"]),
-    Drift("managed policy attached", lambda a: a.iam.attach_role_policy(
-              RoleName=HOST, PolicyArn=a.iam.create_policy(PolicyName="all", PolicyDocument=json.dumps(
-                  {"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}))["Policy"]["Arn"]),
+    Drift("managed policy attached", _attach,
           "role", HOST, "update", "managed policies",
           lambda a: a.iam.list_attached_role_policies(RoleName=HOST)["AttachedPolicies"] == []),
     Drift("lifecycle rule added", _add_rule, "bucket", BUCKET, "update", "lifecycle.keep", lambda a: _rules(a) == {"expire-transfers"}),
     Drift("parameter's tag added", lambda a: a.ssm.add_tags_to_resource(
-              ResourceType="Parameter", ResourceId="/popcon/DB_PASSWORD", Tags=[{"Key": "Owner", "Value": "me"}]),
+          ResourceType="Parameter", ResourceId="/popcon/DB_PASSWORD", Tags=[{"Key": "Owner", "Value": "me"}]),
           "parameter", "/popcon/DB_PASSWORD", "update", "tags.Owner",
           lambda a: "Owner" not in str(a.ssm.list_tags_for_resource(ResourceType="Parameter", ResourceId="/popcon/DB_PASSWORD"))),
-    Drift("repository's tag added", lambda a: a.ecr.tag_resource(
-              resourceArn=a.ecr.describe_repositories()["repositories"][0]["repositoryArn"], tags=[{"Key": "Owner", "Value": "me"}]),
+    Drift("repository's tag added", lambda a: a.ecr.tag_resource(resourceArn=_repository(a), tags=[{"Key": "Owner", "Value": "me"}]),
           "ECR repository", REPOSITORY, "update", "tags.Owner",
-          lambda a: "Owner" not in str(a.ecr.list_tags_for_resource(
-              resourceArn=a.ecr.describe_repositories()["repositories"][0]["repositoryArn"]))),
+          lambda a: "Owner" not in str(a.ecr.list_tags_for_resource(resourceArn=_repository(a)))),
 ]  # fmt: skip

@@ -48,7 +48,8 @@ def test_what_is_installed_is_all_that_is_needed(tmp_path: Path) -> None:
         run(command, source)
     installed = tmp_path / ".ansible/collections/ansible_collections/popcon/deploy"
     assert sorted(path.name for path in installed.iterdir()) == [
-        "CHANGELOG.md", "FILES.json", "LICENSE", "MANIFEST.json", "README.md", "meta", "playbooks", "plugins", "roles",
+        "CHANGELOG.md", "FILES.json", "LICENSE", "MANIFEST.json", "README.md", "SECURITY.md", "changelogs", "meta", "playbooks",
+        "plugins", "roles",
     ]  # fmt: skip
     inventory = tmp_path / "hosts.yml"
     inventory.write_text("app: {hosts: {one: {}}}\n")

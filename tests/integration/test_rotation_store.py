@@ -96,7 +96,7 @@ def test_a_rotation_and_one_that_is_taken_back(
 ) -> None:
     account = boto3.client("sts", endpoint_url=url, region_name=REGION).get_caller_identity()["Account"]
 
-    def run(phase: str, **options: t.Any) -> dict:
+    def run(phase: str, name: str = "run-1", **options: t.Any) -> dict:
         arguments = {
             "path": "/app",
             "secrets": {"TOKEN": {"strategy": "plain"}},
@@ -104,7 +104,7 @@ def test_a_rotation_and_one_that_is_taken_back(
             "phase": phase,
             "project": "app",
             "state_dir": str(tmp_path / "state"),
-            "run": "run-1",
+            "run": name,
             "role_arn": f"arn:aws:iam::{account}:role/rotation",
             "endpoint_url": url,
             "region": REGION,
@@ -121,11 +121,11 @@ def test_a_rotation_and_one_that_is_taken_back(
     (entry,) = run("retire", proof={"TOKEN": 2})["rotated"]
     assert entry["state"] == "retired"
 
-    run("advance")
-    (entry,) = run("advance", revert=True)["rotated"]
+    run("advance", "run-2")
+    (entry,) = run("advance", "run-2", revert=True)["rotated"]
     assert (entry["old_version"], entry["new_version"], entry["state"]) == (2, 4, "reverting")
     assert read(ssm, NAME)["Value"] == new
-    (entry,) = run("retire", proof={"TOKEN": 4})["rotated"]
+    (entry,) = run("retire", "run-2", proof={"TOKEN": 4})["rotated"]
     assert entry["state"] == "reverted"
     left = {found["Name"] for found in ssm.describe_parameters()["Parameters"]}
     assert left == {NAME, LOCK}

@@ -41,7 +41,7 @@ def test_services_come_and_go(tmp_path):
 @pytest.mark.parametrize("wanted", [1, 2, 12])
 def test_releases_are_copied_and_forgotten(tmp_path, wanted):
     records = Records(str(tmp_path), "popcon")
-    for _ in range(2):
+    for _dummy in range(2):
         records.finish(records.begin({"action": "deploy", "commit": "c"}, b"A=1\n"), "good")
     releases = tmp_path / "popcon" / "releases"
     subprocess.run([sys.executable, "-c", growth._COPY, str(releases), str(wanted)], check=True)

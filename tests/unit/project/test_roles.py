@@ -18,6 +18,8 @@ from ansible.template import Templar, trust_as_template
 ROLES = sorted(path for path in (Path(__file__).parents[3] / "roles").iterdir() if path.is_dir())
 #: Defaults that a role works out, so that there is no value to state.
 WORKED_OUT = {"preflight_inputs"}
+#: Those that the inventory has under a name for all roles. Stated, they would have to be there even for who gives the option.
+FROM_INVENTORY = re.compile(r"\{\{ provision_\w+ \}\}")
 
 
 def read(path: Path) -> t.Any:
@@ -49,6 +51,7 @@ def test_every_default_is_an_option_with_that_value_and_the_other_way_round(role
     defaults = read(role / "defaults/main.yml")
     stated = {name: option["default"] for name, option in options(role).items() if "default" in option}
     worked_out = WORKED_OUT & defaults.keys()
+    worked_out |= {name for name, value in defaults.items() if FROM_INVENTORY.fullmatch(str(value))}
     assert worked_out <= options(role).keys()
     assert stated == {name: resolved(value, defaults) for name, value in defaults.items() if name not in worked_out}
 

@@ -89,7 +89,7 @@ def test_a_statement_is_no_wider_than_it_has_to_be(path: Path, one: dict) -> Non
             continue
         assert resource != "*"
         # A * may end a path, and stand for an instance that a condition narrows; never for a service, an account or a name.
-        service, _, name = resource.partition(f"{ACCOUNT}:")
+        service, _dummy, name = resource.partition(f"{ACCOUNT}:")
         assert "*" not in service.removeprefix("arn:aws:s3:::popcon-dev-transfer/i-*").replace("arn:aws:s3:::", "")
         assert "*" not in name.removesuffix("*").removesuffix("-")
     principals = [who for kind in one.get("Principal", {}).values() for who in as_list(kind)]
@@ -97,14 +97,14 @@ def test_a_statement_is_no_wider_than_it_has_to_be(path: Path, one: dict) -> Non
 
 
 def test_instances_may_be_named_by_a_star_only_where_their_mark_is_looked_at() -> None:
-    starred = [one for _, one in ALL if any(r.endswith(":instance/*") for r in as_list(one.get("Resource", [])))]
+    starred = [one for _dummy, one in ALL if any(r.endswith(":instance/*") for r in as_list(one.get("Resource", [])))]
     assert starred
     for one in starred:
         assert one["Condition"] == {"StringEquals": {"aws:ResourceTag/ManagedBy": [f"popcon.deploy/{NAME}"]}}
 
 
 def test_keys_are_used_through_parameter_store_only_and_for_own_parameters() -> None:
-    using = [one for _, one in ALL if any(action.startswith("kms:") for action in as_list(one["Action"]))]
+    using = [one for _dummy, one in ALL if any(action.startswith("kms:") for action in as_list(one["Action"]))]
     assert len(using) == 2
     for one in using:
         assert one["Resource"] == [KEY]
@@ -190,7 +190,7 @@ def test_what_a_policy_allows(
 def test_no_policy_but_the_rotations_writes_a_parameter_and_none_passes_or_makes_roles() -> None:
     writing = {path.parts[-3] for path, one in ALL for a in as_list(one["Action"]) if a.startswith("ssm:PutParameter")}
     assert writing == {"secret_rotation"}
-    actions = {action for _, one in ALL for action in as_list(one["Action"])}
+    actions = {action for _dummy, one in ALL for action in as_list(one["Action"])}
     assert [action for action in actions if action.startswith("iam:")] == []
 
 
