@@ -9,6 +9,8 @@
 
 from __future__ import annotations
 
+import abc
+
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.popcon.deploy.plugins.module_utils import _plan
 from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError, attempt
@@ -22,29 +24,37 @@ OPTIONS: _plan.Json = {
 }
 
 
-class Provider:
-    """A kind of resource: how it is looked at and brought to what is wanted."""
+class Provider(abc.ABC):
+    """A kind of resource: what is to be done about it, and how."""
 
     def __init__(self, module: AnsibleAWSModule) -> None:
         self.params = module.params
         self.region = module.region
 
+    @abc.abstractmethod
+    def rows(self) -> list[_plan.Json]:
+        """The plan."""
+
+    @abc.abstractmethod
+    def apply(self, row: _plan.Json) -> None:
+        """Do what a row of the plan says."""
+
+
+class Compared(Provider):
+    """A kind of resource of which the plan is what differs."""
+
+    @abc.abstractmethod
     def wanted(self) -> list[_plan.Resource]:
         """What is wanted, if it is to be there."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def found(self) -> list[_plan.Resource]:
         """What is there."""
-        raise NotImplementedError
 
     def rows(self) -> list[_plan.Json]:
         """The plan."""
         wanted = self.wanted() if self.params["state"] == "present" else []
         return _plan.plan(wanted, self.found(), self.params["mark"], self.params["adopt"])
-
-    def apply(self, row: _plan.Json) -> None:
-        """Do what a row of the plan says."""
-        raise NotImplementedError
 
 
 def converge(module: AnsibleAWSModule, kind: type[Provider]) -> None:

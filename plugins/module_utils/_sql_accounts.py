@@ -16,6 +16,7 @@ if it does for all of them.
 
 from __future__ import annotations
 
+import abc
 import hashlib
 import re
 import secrets
@@ -53,7 +54,7 @@ class SqlError(DeployError):
         self.number = number
 
 
-class SqlAccounts(WithAdmin):
+class SqlAccounts(WithAdmin, abc.ABC):
     """Options: `user` or `user_key`; `hosts` of its accounts (`%` alone without); `admin_user` and `admin_key`, the
     setting with the password of a user who may change accounts. The admin may be the user itself.
     """
@@ -95,11 +96,11 @@ class SqlAccounts(WithAdmin):
         for host in self._hosts:
             self._remove(host, kept, gone)
 
-    def _add(self, host: str, current: str, candidate: str) -> None:
-        raise NotImplementedError
+    @abc.abstractmethod
+    def _add(self, host: str, current: str, candidate: str) -> None: ...
 
-    def _remove(self, host: str, kept: str, gone: str) -> None:
-        raise NotImplementedError
+    @abc.abstractmethod
+    def _remove(self, host: str, kept: str, gone: str) -> None: ...
 
     def _logs_in(self, host: str, value: str) -> bool:
         try:

@@ -97,7 +97,7 @@ from ansible_collections.popcon.deploy.plugins.module_utils._aws import aws_erro
 from ansible_collections.popcon.deploy.plugins.module_utils._plan import Json, Resource, marked
 from ansible_collections.popcon.deploy.plugins.module_utils._provision_module import (
     OPTIONS,
-    Provider,
+    Compared,
     converge,
     pairs,
     tags_to_change,
@@ -110,7 +110,7 @@ def lifecycle(rules: list[Json]) -> Json:
     return {str(rule["rulePriority"]): {k: v for k, v in sorted(rule.items()) if k != "rulePriority"} for rule in rules}
 
 
-class Repository(Provider):
+class Repository(Compared):
     """A repository in ECR."""
 
     def __init__(self, module: AnsibleAWSModule) -> None:

@@ -70,7 +70,7 @@ from ansible_collections.popcon.deploy.plugins.module_utils._aws import aws_erro
 from ansible_collections.popcon.deploy.plugins.module_utils._plan import Json, Resource, marked
 from ansible_collections.popcon.deploy.plugins.module_utils._provision_module import (
     OPTIONS,
-    Provider,
+    Compared,
     converge,
     pairs,
     tags_to_change,
@@ -78,7 +78,7 @@ from ansible_collections.popcon.deploy.plugins.module_utils._provision_module im
 )
 
 
-class Document(Provider):
+class Document(Compared):
     """A session document."""
 
     def __init__(self, module: AnsibleAWSModule) -> None:
