@@ -110,7 +110,7 @@ def is_gone(pid: int) -> bool:
     """Whether no such process is left; a zombie that nobody has reaped yet in this container counts as gone."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return True
 
 
