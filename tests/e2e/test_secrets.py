@@ -107,12 +107,12 @@ def story(controller: Controller, tmp_path_factory: pytest.TempPathFactory) -> I
     sweep.on_host("rm", "-f", DOCKER_CONFIG)
     with versioned_bucket(), sweep.watch():
         deploy("success", keep=False)
-        rotate("rotation planned", "first", "--check")
+        rotate("rotation planned", "story-1", "--check")
         with killed_at_call(controller, "secret_rotation", config.ROTATION_ROLE, writes=2, calls=3):
-            rotate("rotation killed", "first")
+            rotate("rotation killed", "story-1")
         canaries["candidate"] = json.loads(candidates()["DB_PASSWORD"])["value"]
-        rotate("rotation taken back", "first", revert=True)
-        rotate("rotation", "second")
+        rotate("rotation taken back", "story-1", revert=True)
+        rotate("rotation", "story-2")
         canaries["new password"] = parameter("DB_PASSWORD") or ""
         put("JAVA_OPTS", canaries["never rendered"])
         deploy("check", "--check")
