@@ -46,9 +46,9 @@ _TRY_SECONDS = 0.2
 _UNFINISHED = ".new"
 
 
-def now() -> str:
-    """The time as records have it: UTC, to the second, like `2026-11-23T07:00:00Z`."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+def now(ago: float = 0) -> str:
+    """The time, or that of so many seconds ago, as records have it: UTC, to the second, like `2026-11-23T07:00:00Z`."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - ago))
 
 
 def make_private_folder(path: str) -> None:

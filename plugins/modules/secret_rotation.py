@@ -120,7 +120,7 @@ options:
   run:
     description:
       - Name of this run. The lock is the run's, so V(advance), V(retire) and V(unlock) need the same one; and with the name of a run that
-        was killed, its lock need not be waited for. What that run has ended already is not rotated once more.
+        was killed, its lock need not be waited for. What that run has ended within O(lock_seconds) is not rotated once more.
       - By default a new name for each task.
     type: str
   by:
@@ -295,10 +295,8 @@ def run(module: AnsibleAWSModule) -> Json:
         wanted = find_secrets(
             keys, params["secrets"], parameters, settings, lambda service: executor(params["project"], service)
         )
-        lines = (
-            line for line in records.history(HISTORY) if line["action"] == "rotation" and line["run"] == holder.run
-        )
-        return Rotation(client, candidates, wanted, settings, holder, records.audit, {line["key"] for line in lines})
+        ended = ended_by(holder.run, records, params["lock_seconds"])
+        return Rotation(client, candidates, wanted, settings, holder, records.audit, ended)
 
     if phase == "plan":
         return {"changed": False, "rotated": prepared().plan(params["revert"]), **told}
@@ -312,6 +310,13 @@ def run(module: AnsibleAWSModule) -> Json:
         else:
             rotated = rotation.retire(versions(params["proof"]), params["lock_seconds"])
     return {"changed": any(entry["steps"] for entry in rotated), "rotated": rotated, **told}
+
+
+def ended_by(run: str, records: Records, seconds: int) -> set[str]:
+    """The keys whose rotation a run of this name has ended in the last so many seconds."""
+    since = now(ago=seconds)
+    lines = [line for line in records.history(HISTORY) if line["time"] >= since]
+    return {line["key"] for line in lines if line["action"] == "rotation" and line["run"] == run}
 
 
 def candidates_path(paths: list[str], wanted: str | None) -> str:
