@@ -49,6 +49,7 @@ Json = dict[str, t.Any]
 Say = t.Callable[[str], None]
 
 _SETTINGS = "settings"
+_OVERRIDE = "override.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -179,7 +180,7 @@ class Rollout:
                 with self._exported(target.commit) as tree:
                     result = self._run(dataclasses.replace(target, tree=tree), warnings)
             finally:
-                self._forget_settings()
+                self._forget(_SETTINGS)
             return {**result, "restored": target.restores}
 
     def recover(self, how: str) -> Json:
@@ -261,9 +262,10 @@ class Rollout:
         write_secret_file(path, _dotenv.render({**settings, **kept}, "compose"))
         return dataclasses.replace(target, env=path)
 
-    def _forget_settings(self) -> None:
+    def _forget(self, name: str) -> None:
+        """Remove a file of the run's that holds values."""
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(f"{self._records.folder}/{_SETTINGS}")
+            os.unlink(f"{self._records.folder}/{name}")
 
     @contextlib.contextmanager
     def _exported(self, commit: str | None) -> t.Iterator[str]:
@@ -311,11 +313,12 @@ class Rollout:
             self._say(line)
         try:
             if not plan.is_empty():
-                self._resume.arm(release.up_command(f"{self._records.folder}/override.json"))
+                self._resume.arm(release.up_command(f"{self._records.folder}/{_OVERRIDE}"))
                 release.apply(plan, self._project.longest())
         finally:
             # Also what a run that was killed left.
             self._resume.disarm()
+            self._forget(_OVERRIDE)
         release.wait_until_ready(self._project.limit, before, self._say)
         for check in target.http_checks:
             _http_check.wait_for(check, self._project.wait_seconds, self._say)

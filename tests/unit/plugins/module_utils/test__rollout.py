@@ -176,6 +176,8 @@ def test_staged_files_are_switched_after_the_pull_and_the_jobs(story):
     # The job saw the wanted settings beside the wanted files, of which nothing is left.
     assert story.host.job_settings == story.env()
     assert not (story.host.state / "app" / "files").exists()
+    # What a restart of the host would have needed may hold values.
+    assert not (story.host.state / "app" / "override.json").exists()
 
 
 BEFORE = {
