@@ -227,6 +227,17 @@ differences:
   type: list
   elements: str
   sample: ["commit 0f1e2d3 -> 8c0de9a", "parameter /popcon/DB_HOST changed", "image of backend", "backend is unhealthy"]
+checkout:
+  description:
+    - What of the result of P(popcon.deploy.gitops_checkout#module) a release needs, if O(project_dir) is at the wanted commit already and
+      its files are as that has them. Otherwise, and without O(inputs), null.
+  returned: success
+  type: dict
+  sample:
+    repository: https://github.com/example/gitops.git
+    ref: main
+    after: 8c0de9a5bfb34f2b7c8d1e0f9a6b5c4d3e2f1a0b
+    tree: /opt/popcon/app
 """
 
 import contextlib
@@ -285,7 +296,7 @@ def run(module: AnsibleAWSModule) -> tuple[Json, list[str]]:
     result.update(identity=asked.identity, parameters=asked.parameters, commit=None, inputs=params["inputs"])
     result["logged_in"] = params["registries"] if asked.logged_in else None
     at_target = None if params["inputs"] is None else False
-    result.update(release=None, lock=None, services=[], at_target=at_target, differences=[])
+    result.update(release=None, lock=None, services=[], at_target=at_target, differences=[], checkout=None)
     with contextlib.ExitStack() as stack:
         git = None
         if params["repository"]:
@@ -422,7 +433,7 @@ def look_at_project(params: Json, findings: Findings, host: Json, git: Git | Non
     """What was released and what runs, and with `inputs` whether a deploy would change that. Errors: DeployError."""
     records = Records(params["state_dir"], params["project"])
     good, engine = records.last_good(), Engine()
-    found = {
+    found: Json = {
         "release": good and {name: value for name, value in good.items() if name != "parameters"},
         "lock": records.holder(),
         "services": [row(container) for container in engine.containers(records.project)] if host["engine"] else [],
@@ -439,7 +450,11 @@ def look_at_project(params: Json, findings: Findings, host: Json, git: Git | Non
     auths = [_registry_auth.stored, _registry_auth.minted]
     present = _target.look(good, records, engine, git, params["project_dir"], auths)
     differences = _target.differences(good, wanted, present)
-    return {**found, "at_target": not differences, "differences": differences}
+    found.update(at_target=not differences, differences=differences)
+    if wanted.commit and wanted.commit == present.head and not present.edited:
+        where = {name: params[name] for name in ("repository", "ref")}
+        found["checkout"] = {**where, "after": present.head, "tree": params["project_dir"]}
+    return found
 
 
 def main() -> None:
