@@ -29,6 +29,9 @@ class Choice(t.NamedTuple):
     allow_keys: t.Sequence[str] = ()
 
 
+EVERYTHING = Choice()
+
+
 class Rendered(t.NamedTuple):
     """The content of an env file, and about it, without values: `sources` has a row a key: key, source, name, path, version.
 
@@ -47,7 +50,7 @@ def render(
     client: t.Any,
     paths: t.Sequence[str],
     contract: t.Mapping[str, str] | None,
-    choice: Choice = Choice(),
+    choice: Choice = EVERYTHING,
     file_format: str = "compose",
 ) -> Rendered:
     """Read the parameters below the paths and make an env file of them.
