@@ -472,11 +472,13 @@ class Rollout:
         """The module's result as far as it is known before the settings are written."""
         good = self._records.last_good()
         lines = plan.lines()
-        told = [*lines, *(f"({text})" for text in differences), *self._env_changes(target)]
+        settings, edits = self._env_changes(target)
+        told = [*lines, *(f"({text})" for text in differences), *edits]
         return {
             "changed": bool(told),
             "plan": lines,
             "differences": differences,
+            "settings": settings,
             "diff": {"prepared": "".join(f"{line}\n" for line in told)},
             "release": good["number"] if good else None,
             "pulled": [],
@@ -485,16 +487,17 @@ class Rollout:
             "warnings": warnings,
         }
 
-    def _env_changes(self, target: Target) -> list[str]:
-        """What will be otherwise in the project's env file, by key names."""
+    def _env_changes(self, target: Target) -> tuple[list[str], list[str]]:
+        """The keys that will be otherwise in the project's env file, and what will be with it, a line each."""
         path = self._project.env_file
         if target.render is None:
-            return []
-        lines = _settings.change_lines(_settings.key_changes(self._env(path), self._env(target.env)))
+            return [], []
+        changes = _settings.key_changes(self._env(path), self._env(target.env))
+        lines = _settings.change_lines(changes)
         if os.path.exists(path):
             with open_secret_file(path) as file:
                 lines += [] if file.is_private() else ["(mode or owner changed)"]
-        return [f"{path}: {line}" for line in lines]
+        return sorted(key for keys in changes.values() for key in keys), [f"{path}: {line}" for line in lines]
 
     def _rows(self) -> list[Json]:
         rows, _dummy = attempt(lambda: [row(container) for container in self._engine.containers(self._project.name)])

@@ -185,6 +185,12 @@ differences:
   type: list
   elements: str
   sample: ["commit 0f1e2d3 -> 8c0de9a", "parameter /popcon/JAVA_OPTS: version 3 -> 4"]
+settings:
+  description: Keys that O(env_file) has not as O(parameter_paths) say, before this run.
+  returned: success
+  type: list
+  elements: str
+  sample: [JAVA_OPTS]
 release:
   description: Number of the release that runs, or of the one that failed; null in check mode before the first.
   returned: always

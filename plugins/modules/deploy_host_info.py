@@ -241,6 +241,7 @@ checkout:
 """
 
 import contextlib
+import functools
 import importlib.util
 import typing as t
 
@@ -377,6 +378,8 @@ def ask_aws(module: AnsibleAWSModule, findings: Findings, missing: list[str]) ->
     def client(service: str, region: str | None = region, config: t.Any = None) -> t.Any:
         return module.client(service, region=region, config=config or retrying_config())
 
+    ssm = functools.lru_cache(maxsize=1)(lambda: client("ssm"))
+
     identity = identify(client)
     check_identity(findings, identity, own_registry=params["registries"] == [])
     if identity.problem and not identity.unreachable:
@@ -385,9 +388,9 @@ def ask_aws(module: AnsibleAWSModule, findings: Findings, missing: list[str]) ->
     versions = token = None
     logged_in = False
     if "parameters" in asked:
-        versions = parameter_versions(findings, client("ssm"), params["parameter_paths"])
+        versions = parameter_versions(findings, ssm(), params["parameter_paths"])
     if "token" in asked:
-        token = findings.tried(read_token, module, params["token_parameter"])
+        token = findings.tried(lambda: read_token(module, params["token_parameter"], ssm()))
     if "registries" in asked:
         names = params["registries"] or [identity.account]
         if names == [None]:
