@@ -29,10 +29,18 @@ from ansible_collections.popcon.deploy.plugins.module_utils import (
 )
 from ansible_collections.popcon.deploy.plugins.module_utils._compose import Compose
 from ansible_collections.popcon.deploy.plugins.module_utils._contract import parse_contract
+from ansible_collections.popcon.deploy.plugins.module_utils._deployment import (
+    Project,
+    Target,
+    differences,
+    pinned_images,
+    record_fields,
+    recorded_target,
+    refuse_other_images,
+)
 from ansible_collections.popcon.deploy.plugins.module_utils._drift import differing_keys
 from ansible_collections.popcon.deploy.plugins.module_utils._engine import Engine
 from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError, attempt
-from ansible_collections.popcon.deploy.plugins.module_utils._http_check import HttpCheck
 from ansible_collections.popcon.deploy.plugins.module_utils._records import PROJECT_NAME, Records, first_line
 from ansible_collections.popcon.deploy.plugins.module_utils._release import (
     ENGINE_BACK_SECONDS,
@@ -56,64 +64,6 @@ Say = t.Callable[[str], None]
 
 _CANDIDATE = "settings"
 _OVERRIDE = "override.json"
-
-
-@dataclasses.dataclass(frozen=True)
-class Project:
-    """The compose project on its host, how long things may take, and who is at it.
-
-    `by`, `origin` and `run` are for the record. Times are in seconds.
-    """
-
-    name: str
-    folder: str
-    env_file: str
-    state_dir: str
-    wait_seconds: int
-    service_wait_seconds: t.Mapping[str, int]
-    pull_seconds: int
-    lock_wait_seconds: int
-    keep_releases: int
-    log_lines: int
-    run: str
-    by: str
-    origin: str
-
-    def limit(self, service: str) -> int:
-        """How long a service may take to become ready."""
-        return self.service_wait_seconds.get(service, self.wait_seconds)
-
-    def longest(self) -> int:
-        """How long any of them may."""
-        return max([self.wait_seconds, *self.service_wait_seconds.values()])
-
-
-@dataclasses.dataclass(frozen=True)
-class Target:
-    """What is to run.
-
-    `tree` holds the wanted files, which may be staged and not in the project's folder yet, and `env` the wanted settings, unless
-    `render` makes them, given the folder of the wanted files. `images` are given for a rollback, in the form of the record;
-    otherwise the registry is asked, or with `keep_images` those of the last good release are taken. `parameters`, `inputs`,
-    `repository` and `ref` are for the record.
-    """
-
-    action: str
-    tree: str
-    files: t.Sequence[str]
-    env: str
-    commit: str | None
-    repository: str | None = None
-    ref: str | None = None
-    restores: int | None = None
-    images: t.Mapping[str, Json] | None = None
-    render: t.Callable[[str], _settings.Rendered] | None = None
-    keep_images: bool = False
-    parameters: t.Sequence[Json] = ()
-    http_checks: t.Sequence[HttpCheck] = ()
-    jobs_before: t.Sequence[Job] = ()
-    jobs_after: t.Sequence[Job] = ()
-    inputs: str = ""
 
 
 class Rollout:
@@ -229,7 +179,10 @@ class Rollout:
             release.wait_until_ready(self._project.limit, release.containers(), self._say)
             return result
         result = self._result(target, release, plan, differences, warnings)
-        fields = {**self._fields(target, release), "config_hashes": release.config_hashes()}
+        fields = {
+            **record_fields(self._project, target, release.references, release.images),
+            "config_hashes": release.config_hashes(),
+        }
         number = self._records.begin(fields, self._env(target.env))
         begin = time.monotonic()
         pulled, failure = attempt(self._prepare, target, release)
@@ -390,7 +343,7 @@ class Rollout:
         self._engine.wait_until_back(ENGINE_BACK_SECONDS)
         target = recorded_target(self._records, good, self._project.folder)
         self._put_in_place(target)
-        self._follow(target, *self._planned_in_place(target, _pinned(target.images or {})))
+        self._follow(target, *self._planned_in_place(target, pinned_images(target.images or {})))
 
     def _release(
         self,
@@ -422,9 +375,9 @@ class Rollout:
         # In check mode nobody logged in, so what a real run would store is only held for the question.
         auths = [_registry_auth.stored, *([_registry_auth.minted] if foretold else [])]
         if images is None and target.images is not None:
-            images = _pinned(target.images)
+            images = pinned_images(target.images)
         if images is None and target.keep_images and good:
-            images = _pinned(good["images"])
+            images = pinned_images(good["images"])
         secrets = {*settings.values(), *earlier.values()}
         release = Release(wanted, compose, self._engine, auths, scrubber(secrets), project.log_lines, images)
         if target.keep_images and good:
@@ -444,27 +397,7 @@ class Rollout:
         good = records[-1]
         earlier = parse_contract(self._records.env_of(good["number"]), "the last release")
         settings = differing_keys(earlier, parse_contract(self._env(target.env), target.env))
-        return differences(good, self._fields(target, release), settings)
-
-    def _fields(self, target: Target, release: Release) -> Json:
-        return {
-            "run": self._project.run,
-            "action": target.action,
-            "restores": target.restores,
-            "commit": target.commit,
-            "repository": target.repository,
-            "ref": target.ref,
-            "files": list(target.files),
-            "images": {
-                name: {"reference": reference, "pinned": release.images.get(name, reference)}
-                for name, reference in release.references.items()
-            },
-            "parameters": [dict(parameter) for parameter in target.parameters],
-            "http_checks": [check._asdict() for check in target.http_checks],
-            "inputs": target.inputs,
-            "by": self._project.by,
-            "origin": self._project.origin,
-        }
+        return differences(good, record_fields(self._project, target, release.references, release.images), settings)
 
     def _result(
         self, target: Target, release: Release, plan: Plan, differences: list[str], warnings: list[str]
@@ -579,63 +512,3 @@ class Rollout:
         if commits:
             _checkout.keep(self._project.folder, commits)
         return sorted(image for image in named if self._engine.remove_image(image))
-
-
-def recorded_target(records: Records, record: Json, tree: str) -> Target:
-    """The target that a record describes; `tree` holds its files."""
-    return Target(
-        action="rollback",
-        tree=tree,
-        files=record["files"],
-        env=records.env_path(record["number"]),
-        commit=record["commit"],
-        repository=record["repository"],
-        ref=record["ref"],
-        restores=record["number"],
-        images=record["images"],
-        parameters=record["parameters"],
-        http_checks=[HttpCheck(**check) for check in record["http_checks"]],
-        inputs=record["inputs"],
-    )
-
-
-def differences(good: Json, fields: Json, settings: t.Sequence[str]) -> list[str]:
-    """What a new record has otherwise than a good one, in words; `settings` are the keys whose values differ."""
-    said = []
-    if good["commit"] != fields["commit"]:
-        said.append(f"commit {_short(good['commit'])} -> {_short(fields['commit'])}")
-    old, new = ({p["name"]: p["version"] for p in record["parameters"] if p["name"]} for record in (good, fields))
-    said += [
-        f"parameter {name}: version {old.get(name)} -> {new.get(name)}"
-        for name in sorted({*old, *new})
-        if old.get(name) != new.get(name)
-    ]
-    if not any("parameter" in text for text in said):
-        said += [f"setting {key}" for key in settings]
-    said += [
-        f"image of {name}"
-        for name, image in fields["images"].items()
-        if good["images"].get(name, {}).get("pinned") != image["pinned"]
-    ]
-    if any(good[name] != fields[name] for name in ("files", "http_checks", "inputs", "repository")):
-        said.append("the options of the deploy")
-    return said
-
-
-def refuse_other_images(good: Json, references: t.Mapping[str, str]) -> None:
-    """Refuse to keep the images of a release where the files ask for others by now."""
-    recorded = {name: image["reference"] for name, image in good["images"].items()}
-    other = sorted(name for name, reference in references.items() if recorded.get(name) != reference)
-    if other:
-        raise DeployError(
-            f"The compose files name other images for {', '.join(other)} than release {good['number']} has: deploy them first."
-            f" {UNTOUCHED}"
-        )
-
-
-def _pinned(images: t.Mapping[str, Json]) -> dict[str, str]:
-    return {name: image["pinned"] for name, image in images.items()}
-
-
-def _short(commit: str | None) -> str:
-    return commit[:7] if commit else "none"

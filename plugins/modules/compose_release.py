@@ -257,10 +257,11 @@ import typing as t
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.popcon.deploy.plugins.module_utils import _checkout
 from ansible_collections.popcon.deploy.plugins.module_utils._aws import require_sdk, retrying_config
+from ansible_collections.popcon.deploy.plugins.module_utils._deployment import Project, Target
 from ansible_collections.popcon.deploy.plugins.module_utils._http_check import HttpCheck
 from ansible_collections.popcon.deploy.plugins.module_utils._release import Job
 from ansible_collections.popcon.deploy.plugins.module_utils._release_module import SHARED_ARGUMENTS, carry_out
-from ansible_collections.popcon.deploy.plugins.module_utils._rollout import Project, Rollout, Target
+from ansible_collections.popcon.deploy.plugins.module_utils._rollout import Rollout
 from ansible_collections.popcon.deploy.plugins.module_utils._settings import Rendered, read_contract, render
 
 JOB: dict[str, t.Any] = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from ansible_collections.popcon.deploy.plugins.module_utils import _http_check, _rollout, _settings
+from ansible_collections.popcon.deploy.plugins.module_utils import _deployment, _http_check, _rollout, _settings
 from ansible_collections.popcon.deploy.plugins.module_utils._compose import ComposeError
 from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError
 from ansible_collections.popcon.deploy.plugins.module_utils._http_check import HttpCheck
@@ -66,7 +66,7 @@ class Story:
             "by": "alice",
             "origin": "laptop",
         }
-        return _rollout.Project(**{**fields, **changed})
+        return _deployment.Project(**{**fields, **changed})
 
     def rollout(self, **changed):
         return _rollout.Rollout(self.project(**changed), self.said.append)
@@ -78,7 +78,7 @@ class Story:
             tree = self.host.folder.parent / "staged"
             self.host.checkout(commit, tree)
         fields = {"action": "deploy", "tree": str(tree), "files": ["compose.json"], "env": f"{self.host.folder}/.env"}
-        return _rollout.Target(**{**fields, "commit": commit or self.host.head, **changed})
+        return _deployment.Target(**{**fields, "commit": commit or self.host.head, **changed})
 
     def deploy(self, commit=None, project=None, **changed):
         return self.rollout(**(project or {})).run(self.target(commit, **changed))
