@@ -56,8 +56,8 @@ class Target:
 
     `tree` holds the wanted files, which may be staged and not in the project's folder yet, and `env` the wanted settings, unless
     `render` makes them, given the folder of the wanted files. `images` are given for a rollback, in the form of the record;
-    otherwise the registry is asked, or with `keep_images` those of the last good release are taken. `parameters`, `inputs`,
-    `repository` and `ref` are for the record.
+    otherwise the registry is asked for all but those in `digests`, or with `keep_images` those of the last good release are taken.
+    `parameters`, `inputs`, `repository` and `ref` are for the record.
     """
 
     action: str
@@ -71,6 +71,7 @@ class Target:
     images: t.Mapping[str, Json] | None = None
     render: t.Callable[[str], Rendered] | None = None
     keep_images: bool = False
+    digests: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
     parameters: t.Sequence[Json] = ()
     http_checks: t.Sequence[HttpCheck] = ()
     jobs_before: t.Sequence[Job] = ()

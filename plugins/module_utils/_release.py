@@ -87,6 +87,7 @@ class Release:
     :param scrub: takes the secrets out of a text.
     :param log_lines: how many of its last lines are shown of a container that fails.
     :param images: image references by digest, by service name, where they are known and the registry need not be asked.
+    :param digests: image references by digest, by reference, that the registry need not be asked for.
     :raises DeployError: from every step, in words for the operator.
     """
 
@@ -99,6 +100,7 @@ class Release:
         scrub: t.Callable[[str], str],
         log_lines: int,
         images: t.Mapping[str, str] | None = None,
+        digests: t.Mapping[str, str] | None = None,
     ) -> None:
         self._wanted = wanted
         self._compose = compose
@@ -109,7 +111,7 @@ class Release:
         self._model = self._in_words(compose.model)
         self._initial = _compose.initial_environment(self._model)
         self.references = self._references()
-        self.images = dict(images) if images is not None else self._pinned_images()
+        self.images = dict(images) if images is not None else self._pinned_images(digests or {})
         self._override = _compose.override_for(self._model, self.images, wanted.project_dir, wanted.tree)
         if self._initial:
             self._keep_initial_environment()
@@ -326,11 +328,12 @@ class Release:
                 )
         return {name: service["image"] for name, service in services.items()}
 
-    def _pinned_images(self) -> dict[str, str]:
+    def _pinned_images(self, known: t.Mapping[str, str]) -> dict[str, str]:
         """Image references by digest, by service name."""
-        found, problems = pinned(self._engine, set(self.references.values()), self._auths)
+        found, problems = pinned(self._engine, {*self.references.values()} - known.keys(), self._auths)
         for problem in problems.values():
             raise DeployError(f"{problem} {UNTOUCHED}")
+        found = {**found, **known}
         return {name: found[reference] for name, reference in self.references.items()}
 
     def _diverged(self, containers: list[Json]) -> set[str]:

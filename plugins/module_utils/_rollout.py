@@ -379,7 +379,8 @@ class Rollout:
         if images is None and target.keep_images and good:
             images = pinned_images(good["images"])
         secrets = {*settings.values(), *earlier.values()}
-        release = Release(wanted, compose, self._engine, auths, scrubber(secrets), project.log_lines, images)
+        scrub = scrubber(secrets)
+        release = Release(wanted, compose, self._engine, auths, scrub, project.log_lines, images, target.digests)
         if target.keep_images and good:
             refuse_other_images(good, release.references)
         if target.action == "deploy":

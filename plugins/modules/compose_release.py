@@ -96,6 +96,12 @@ options:
     description:
       - The app's C(.env.example) in O(tree), for O(parameter_paths); see O(popcon.deploy.ssm_env_render#module:contract).
     type: str
+  digests:
+    description:
+      - Images by digest, by their references in the compose files, which the registries are not asked for then, as in
+        RV(popcon.deploy.deploy_host_info#module:digests). So that all hosts get the same images, also if one is pushed meanwhile.
+    type: dict
+    default: {}
   inputs:
     description:
       - A digest over whatever else decides what is deployed, for the record. If it differs, there is a new release.
@@ -280,6 +286,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "keep_images": {"type": "bool", "default": False},
     "parameter_paths": {"type": "list", "elements": "str"},
     "contract": {"type": "str"},
+    "digests": {"type": "dict", "default": {}},
     "inputs": {"type": "str", "default": ""},
     "http_checks": {
         "type": "list",
@@ -313,6 +320,7 @@ def wanted(module: AnsibleAWSModule, project: Project) -> Target:
         ref=params["ref"],
         render=None if params["parameter_paths"] is None else functools.partial(rendered, module),
         keep_images=params["keep_images"],
+        digests=params["digests"],
         http_checks=[HttpCheck(**check) for check in params["http_checks"]],
         jobs_before=[Job(**job) for job in params["jobs_before"]],
         jobs_after=[Job(**job) for job in params["jobs_after"]],

@@ -227,6 +227,13 @@ differences:
   type: list
   elements: str
   sample: ["commit 0f1e2d3 -> 8c0de9a", "parameter /popcon/DB_HOST changed", "image of backend", "backend is unhealthy"]
+digests:
+  description:
+    - The images of the last good release as the registries have them now, by reference; empty without O(inputs). Those that no
+      registry told are left out.
+  returned: success
+  type: dict
+  sample: {"example.com/web:latest": "example.com/web@sha256:9c5f0c3b"}
 checkout:
   description:
     - What of the result of P(popcon.deploy.gitops_checkout#module) a release needs, if O(project_dir) is at the wanted commit already and
@@ -297,7 +304,7 @@ def run(module: AnsibleAWSModule) -> tuple[Json, list[str]]:
     result.update(identity=asked.identity, parameters=asked.parameters, commit=None, inputs=params["inputs"])
     result["logged_in"] = params["registries"] if asked.logged_in else None
     at_target = None if params["inputs"] is None else False
-    result.update(release=None, lock=None, services=[], at_target=at_target, differences=[], checkout=None)
+    result.update(release=None, lock=None, services=[], at_target=at_target, differences=[], digests={}, checkout=None)
     with contextlib.ExitStack() as stack:
         git = None
         if params["repository"]:
@@ -453,7 +460,7 @@ def look_at_project(params: Json, findings: Findings, host: Json, git: Git | Non
     auths = [_registry_auth.stored, _registry_auth.minted]
     present = _target.look(good, records, engine, git, params["project_dir"], auths)
     differences = _target.differences(good, wanted, present)
-    found.update(at_target=not differences, differences=differences)
+    found.update(at_target=not differences, differences=differences, digests=dict(present.digests))
     if wanted.commit and wanted.commit == present.head and not present.edited:
         where = {name: params[name] for name in ("repository", "ref")}
         found["checkout"] = {**where, "after": present.head, "tree": params["project_dir"]}

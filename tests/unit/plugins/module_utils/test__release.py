@@ -134,6 +134,14 @@ def test_plan_of_a_new_image_names_both_and_asks_compose_with_the_old_one():
     assert compose.asked == {"web": f"reg.x/web@{DIGEST}", "db": f"reg.x/db@{DIGEST}"}
 
 
+def test_a_digest_that_is_known_is_not_asked_for():
+    engine = FakeEngine(BOTH, {"reg.x/db:1": DIGEST})
+    wanted = _release.Wanted("app", "/srv/app", "/srv/app", "/srv/app/.env", (), False)
+    known = {"reg.x/web:1": f"reg.x/web@{OTHER}", "reg.x/other:1": "unused"}
+    made = _release.Release(wanted, FakeCompose(), engine, [lambda _r: None], str, 20, digests=known)
+    assert made.images == {"web": f"reg.x/web@{OTHER}", "db": f"reg.x/db@{DIGEST}"} and len(engine.auths) == 1
+
+
 def test_plan_of_settings_still_to_be_written_goes_by_their_use():
     assert release(BOTH, changed_keys=["KEY"], pending=True).plan().lines() == ["recreate web: settings KEY"]
 
