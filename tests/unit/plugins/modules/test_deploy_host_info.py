@@ -381,7 +381,11 @@ def test_a_host_that_is_at_its_target(deployed):
     # What a release needn't ask again, were there one.
     assert result["digests"] == {image["reference"]: image["pinned"] for image in ONE_SERVICE.values()}
     assert result["checkout"].pop("tree") == str(deployed.folder)
-    assert result["checkout"] == {"repository": result["release"]["repository"], "ref": "main", "after": result["commit"]}
+    assert result["checkout"] == {
+        "repository": result["release"]["repository"],
+        "ref": "main",
+        "after": result["commit"],
+    }
 
 
 def test_files_that_are_not_the_wanted_ones_are_told_to_be_checked_out(deployed, remote):
