@@ -55,6 +55,8 @@ Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 
 _SHELL_DOCUMENT = "SSM-SessionManagerRunShell"
+#: Where moto knows a key by its id only.
+_BY_KEY_ID = ("kms:CancelKeyDeletion", "kms:ScheduleKeyDeletion")
 
 
 @dataclasses.dataclass
@@ -121,7 +123,7 @@ class Api:
         # moto has a metadata service and a reset of its own, both open to anybody who asks for such a path.
         if request.target.startswith(("/latest/", "/moto-api")) and signed.service != "s3":
             return _send(start_response, Reply(404, "text/plain", b""), request.method)
-        body = _by_key_id(call) if call.name == "kms:ScheduleKeyDeletion" else request.body
+        body = _by_key_id(call) if call.name in _BY_KEY_ID else request.body
         environ["wsgi.input"] = io.BytesIO(body)
         environ["CONTENT_LENGTH"] = str(len(body))
         return self.moto(environ, start_response)
@@ -268,7 +270,7 @@ def _identity(principal: Principal, account_id: str) -> Reply:
 
 
 def _by_key_id(call: Call) -> bytes:
-    """The body of a call for a key by its ARN, which moto does not know this action's keys by."""
+    """The body of a call that names a key by its ARN, for moto."""
     return json.dumps({**call.parameters, "KeyId": str(call.parameters.get("KeyId", "")).rpartition("/")[2]}).encode()
 
 

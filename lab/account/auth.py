@@ -200,7 +200,9 @@ class Authorizer:
     ``session_owner`` tells the ARN of who started a session, None where there is no such session.
     """
 
-    def __init__(self, backends: Backends, session_owner: Callable[[str], str | None] = lambda session_id: None) -> None:
+    def __init__(
+        self, backends: Backends, session_owner: Callable[[str], str | None] = lambda session_id: None
+    ) -> None:
         self._backends = backends
         self._session_owner = session_owner
 
