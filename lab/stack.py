@@ -176,10 +176,11 @@ def _remove_containers(containers: list[dict[str, str]]) -> None:
     if not containers:
         return
     with step(f"Removing {len(containers)} container{'' if len(containers) == 1 else 's'}"):
-        # An engine inside a host that is stopped in order takes its containers' cgroups and mounts away with it.
-        hosts = [container["id"] for container in containers if container["service"] == "host"]
-        if hosts:
-            run("docker", "stop", "--time", "30", *hosts)
+        # An engine inside a host that is stopped in order takes its containers' cgroups and mounts away with it. The account
+        # may be one that would start the host again.
+        for service in ("account", "host"):
+            if ids := [container["id"] for container in containers if container["service"] == service]:
+                run("docker", "stop", "--time", "30", *ids)
         run("docker", "rm", "--force", "--volumes", *(container["id"] for container in containers))
 
 

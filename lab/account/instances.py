@@ -10,6 +10,7 @@ the account gave the instance, so that the two are one, as everywhere in the lab
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -46,7 +47,7 @@ class Machines:
         self._backends = backends
         self._model = model
         self._network = network
-        self._failure = ""
+        self._told: set[str] = set()
 
     def follow(self) -> None:
         """Do so from now on, in a thread of its own."""
@@ -54,22 +55,27 @@ class Machines:
 
     def _follow(self) -> None:
         while True:
-            try:
-                self._once()
-                self._failure = ""
-            except engine.EngineError as error:
-                # It is tried again, and told once.
-                if str(error) != self._failure:
-                    log.error("%s", error)
-                self._failure = str(error)
+            with self._tried_again():
+                instances = self._backends.instances()
+                for step, which in steps(instances, engine.made()):
+                    with self._tried_again():
+                        self._do(step, which, instances)
             time.sleep(_SECONDS)
 
-    def _once(self) -> None:
-        instances = self._backends.instances()
-        for step, which in steps(instances, engine.made()):
-            if step == "make":
-                address = next(instance.private_ip for instance in instances if instance.id == which)
-                engine.make_like(self._model, which, self._network, address)
-            else:
-                {"start": engine.start, "stop": engine.stop, "remove": engine.remove}[step](which)
-            log.info("%s %s", step, which)
+    def _do(self, step: str, which: str, instances: list[Instance]) -> None:
+        if step == "make":
+            address = next(instance.private_ip for instance in instances if instance.id == which)
+            engine.make_like(self._model, which, self._network, address)
+        else:
+            {"start": engine.start, "stop": engine.stop, "remove": engine.remove}[step](which)
+        log.info("%s %s", step, which)
+
+    @contextlib.contextmanager
+    def _tried_again(self) -> Iterator[None]:
+        """Tell an error once: of the engine's, or that moto's dictionaries changed while they were read."""
+        try:
+            yield
+        except RuntimeError as error:
+            if str(error) not in self._told:
+                log.error("%s", error)
+            self._told.add(str(error))
