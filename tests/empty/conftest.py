@@ -55,6 +55,7 @@ class Administrator(Controller):
         """All that is in the account, by name."""
         ec2, iam, ssm, kms = (seed.client(service) for service in ("ec2", "iam", "ssm", "kms"))
         documents = ssm.list_documents(Filters=[{"Key": "Owner", "Values": ["Self"]}])["DocumentIdentifiers"]
+        aliases = {alias.get("TargetKeyId"): alias["AliasName"] for alias in kms.list_aliases()["Aliases"]}
         keys = [kms.describe_key(KeyId=key["KeyId"])["KeyMetadata"] for key in kms.list_keys()["Keys"]]
         names = [
             *(host["id"] for host in seed.instances()),
@@ -67,7 +68,7 @@ class Administrator(Controller):
             *(one["repositoryName"] for one in seed.client("ecr").describe_repositories()["repositories"]),
             *(one["Name"] for one in ssm.get_paginator("describe_parameters").paginate().search("Parameters[]")),
             *(document["Name"] for document in documents),
-            *(key["KeyId"] for key in keys if key["KeyState"] != "PendingDeletion"),
+            *(aliases.get(key["KeyId"], key["KeyId"]) for key in keys if key["KeyState"] != "PendingDeletion"),
         ]
         return {name for name in names if not name.startswith(DEFAULTS)}
 
