@@ -55,8 +55,6 @@ Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 
 _SHELL_DOCUMENT = "SSM-SessionManagerRunShell"
-#: Where moto knows a key by its id only.
-_BY_KEY_ID = ("kms:CancelKeyDeletion", "kms:ScheduleKeyDeletion")
 
 
 @dataclasses.dataclass
@@ -123,7 +121,7 @@ class Api:
         # moto has a metadata service and a reset of its own, both open to anybody who asks for such a path.
         if request.target.startswith(("/latest/", "/moto-api")) and signed.service != "s3":
             return _send(start_response, Reply(404, "text/plain", b""), request.method)
-        body = _by_key_id(call) if call.name in _BY_KEY_ID else request.body
+        body = _by_key_id(call, request) if call.service == "kms" else request.body
         environ["wsgi.input"] = io.BytesIO(body)
         environ["CONTENT_LENGTH"] = str(len(body))
         return self.moto(environ, start_response)
@@ -269,9 +267,10 @@ def _identity(principal: Principal, account_id: str) -> Reply:
     return Reply(200, "text/xml", xml.encode())
 
 
-def _by_key_id(call: Call) -> bytes:
-    """The body of a call that names a key by its ARN, for moto."""
-    return json.dumps({**call.parameters, "KeyId": str(call.parameters.get("KeyId", "")).rpartition("/")[2]}).encode()
+def _by_key_id(call: Call, request: Request) -> bytes:
+    """The body of a call of KMS with the key's id in place of its ARN, which half of moto's actions do not know."""
+    _arn, found, key_id = str(call.parameters.get("KeyId", "")).partition(":key/")
+    return json.dumps({**call.parameters, "KeyId": key_id}).encode() if found else request.body
 
 
 def _described(session: Session) -> dict[str, Any]:

@@ -151,3 +151,10 @@ def test_teardown(administrator: Administrator) -> None:
     assert (administrator.account(), administrator.hosts()) == (set(), [])
     wait_for([], containers)
     assert push() == 403
+
+
+def test_what_a_teardown_left_of_the_key_is_called_back(administrator: Administrator) -> None:
+    run = administrator.provision("--tags", "parameters")
+    assert run.status == 0
+    assert "12 to create, 1 to change, 0 to remove" in run.words
+    assert f"alias/{NAME}" in administrator.account()

@@ -164,10 +164,10 @@ def test_everybody_may_ask_who_they_are(account: Account) -> None:
 def test_a_key_by_its_arn(account: Account) -> None:
     arn = account.call(ADMIN, "kms:CreateKey").json()["KeyMetadata"]["Arn"]
     state = []
-    for action in ("ScheduleKeyDeletion", "CancelKeyDeletion"):
+    for action in ("ScheduleKeyDeletion", "CancelKeyDeletion", "EnableKey"):
         assert account.call(ADMIN, f"kms:{action}", {"KeyId": arn}).status == 200
         state.append(account.call(ADMIN, "kms:DescribeKey", {"KeyId": arn}).json()["KeyMetadata"]["KeyState"])
-    assert state == ["PendingDeletion", "Disabled"]
+    assert state == ["PendingDeletion", "Disabled", "Enabled"]
 
 
 def test_the_image_that_debian_publishes(account: Account) -> None:
