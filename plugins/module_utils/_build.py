@@ -13,10 +13,10 @@ import hashlib
 import json
 import os
 import re
-import subprocess
 import typing as t
 
 from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError
+from ansible_collections.popcon.deploy.plugins.module_utils._process import run
 
 #: What is built with if nothing else is said. It leaves no trace in the tag.
 DEFAULTS: dict[str, t.Any] = {
@@ -108,13 +108,8 @@ def refuse_changes(image: Image, checkout: str) -> None:
 
 
 def _git(folder: str, *arguments: str) -> str:
-    done = subprocess.run(  # pylint: disable=ansible-bad-function
-        ["git", "-C", folder, *arguments],
-        env={**os.environ, "LC_ALL": "C"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    if done.returncode:
-        reason = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
+    status, out, err = run(["git", "-C", folder, *arguments], env={**os.environ, "LC_ALL": "C"})
+    if status:
+        reason = err.decode(errors="replace").strip().splitlines() or [f"exit status {status}"]
         raise DeployError(f"git {arguments[0]} in {folder} failed: {reason[0]}")
-    return done.stdout
+    return out.decode(errors="replace")

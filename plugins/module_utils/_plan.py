@@ -126,9 +126,10 @@ def _changes(name: str, before: t.Any, after: t.Any) -> t.Iterator[Json]:
         yield {"attribute": name, "before": before, "after": after}
 
 
-def problems(rows: list[Json]) -> list[str]:
-    """What keeps a plan from being applied, a sentence each."""
-    return [f"The {row['kind']} {row['name']} {row['note']}." for row in rows if row["action"] == "conflict"]
+def result(rows: list[Json]) -> Json:
+    """What a module returns of its plan: `rows`, `problems` that keep it from being applied, a sentence each, and `diff`."""
+    problems = [f"The {row['kind']} {row['name']} {row['note']}." for row in rows if row["action"] == "conflict"]
+    return {"rows": rows, "problems": problems, "diff": _difference(rows)}
 
 
 def changing(rows: list[Json]) -> list[Json]:
@@ -136,7 +137,7 @@ def changing(rows: list[Json]) -> list[Json]:
     return [row for row in rows if row["action"] in CHANGING]
 
 
-def difference(rows: list[Json]) -> dict[str, str]:
+def _difference(rows: list[Json]) -> dict[str, str]:
     """The rows as `--diff` shows them."""
     sides = {"before": "before", "after": "after"}
     gone = {"create": "before", "delete": "after"}

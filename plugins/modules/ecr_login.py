@@ -190,7 +190,7 @@ from ansible_collections.popcon.deploy.plugins.module_utils._ecr_login import (
     log_out,
     set_helper,
 )
-from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError, attempt
+from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError, conclude
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "registries": {"type": "list", "elements": "str"},
@@ -247,11 +247,7 @@ def result(login: Login, outcome: Outcome) -> dict[str, t.Any]:
 def main() -> None:
     """Entry point."""
     module = AnsibleAWSModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True, check_boto3=False)
-    answer, problem = attempt(run, module)
-    if answer is None:
-        module.fail_json(msg=problem)
-    else:
-        module.exit_json(**answer)
+    conclude(module, run, module)
 
 
 if __name__ == "__main__":

@@ -205,7 +205,7 @@ from dataclasses import asdict
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.popcon.deploy.plugins.module_utils import _build, _ecr, _registry_auth
 from ansible_collections.popcon.deploy.plugins.module_utils._aws import require_sdk, retrying_config
-from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError, attempt
+from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError, conclude
 from ansible_collections.popcon.deploy.plugins.module_utils._registry import Repository
 
 IMAGE_SPEC: dict[str, t.Any] = {
@@ -290,6 +290,7 @@ def run(module: AnsibleAWSModule) -> dict[str, t.Any]:
         _build.refuse_changes(image, os.path.join(module.params["checkouts"], image["name"]))
     repository = find_repository(module)
     return {
+        "changed": False,
         "registry": repository.registry,
         "login": not repository.made_by_push,
         "images": [look(image, module.params["checkouts"], repository, module.params["latest"]) for image in images],
@@ -299,10 +300,7 @@ def run(module: AnsibleAWSModule) -> dict[str, t.Any]:
 def main() -> None:
     """Entry point."""
     module = AnsibleAWSModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True, check_boto3=False)
-    answer, problem = attempt(run, module)
-    if problem:
-        module.fail_json(msg=problem)
-    module.exit_json(changed=False, **(answer or {}))
+    conclude(module, run, module)
 
 
 if __name__ == "__main__":
