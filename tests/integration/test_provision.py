@@ -305,6 +305,13 @@ def test_a_secret_without_a_value_is_named_before_anything_is_changed(controller
     assert run.changed() == 0
 
 
+def test_without_who_provisions_there_is_no_boundary(controller: Controller, at_last: Run) -> None:
+    run = controller("--tags", "access", iam_access_provisioner_subjects=[])
+    assert run.status == 0, run.output
+    assert run.rows("delete") == {("role", f"{NAME}-provisioner"), ("managed policy", f"{NAME}-boundary")}
+    assert boundaries(controller.account) == {}
+
+
 def assert_no_canary(run: Run) -> None:
     for canary in CANARIES.values():
         for written in (canary, json.dumps(canary)[1:-1], canary.replace("'", "''")):
