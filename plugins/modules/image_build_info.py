@@ -21,6 +21,7 @@ description:
     Docker has stored, if any. Registries that want a token of their own (C(Bearer)) are not supported.
 extends_documentation_fragment:
   - popcon.deploy.attributes
+  - popcon.deploy.attributes.looking
   - amazon.aws.common.modules
   - amazon.aws.region.modules
 options:
@@ -111,16 +112,6 @@ options:
     type: bool
     default: true
 attributes:
-  check_mode:
-    support: full
-    details:
-      - Changes nothing in any mode.
-  diff_mode:
-    support: N/A
-    details:
-      - Changes nothing, so there is no difference to show.
-  idempotent:
-    support: full
   platform:
     support: full
     platforms: posix
@@ -204,7 +195,7 @@ from dataclasses import asdict
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.popcon.deploy.plugins.module_utils import _build, _ecr, _registry_auth
-from ansible_collections.popcon.deploy.plugins.module_utils._aws import require_sdk, retrying_config
+from ansible_collections.popcon.deploy.plugins.module_utils._aws import client_factory
 from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError, conclude
 from ansible_collections.popcon.deploy.plugins.module_utils._registry import Repository
 
@@ -239,11 +230,7 @@ def find_repository(module: AnsibleAWSModule) -> Repository:
 
     :raises DeployError: there are none, or the own account isn't known.
     """
-
-    def client(service: str, region: str) -> t.Any:
-        require_sdk()
-        return module.client(service, region=region, config=retrying_config())
-
+    client = client_factory(module)
     wanted: str | None = module.params["registry"]
     try:
         found = _ecr.named_registry(wanted) if wanted else _ecr.find_registries([], module.region, client)[0]

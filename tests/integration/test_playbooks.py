@@ -25,7 +25,6 @@ from ansible_collections.popcon.deploy.tests.integration.emulators import (
     CREDENTIALS,
     REGION,
     environment_without_aws,
-    serve,
 )
 from ansible_collections.popcon.deploy.tests.integration.plays import COLLECTIONS_PATH, play
 from ansible_collections.popcon.deploy.tests.unit.plugins.module_utils.ecr_stubs import (
@@ -37,12 +36,6 @@ from ansible_collections.popcon.deploy.tests.unit.plugins.module_utils.ecr_stubs
 
 COLLECTION = Path(ecr_login.__file__).parents[2]
 GROUP = "group/popcon.deploy.deploy"
-
-
-@pytest.fixture(scope="module")
-def moto(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[str]:
-    with serve("moto", tmp_path_factory.mktemp("moto")) as url:
-        yield url
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ import pytest
 pytest.importorskip("moto.server", reason="no moto")
 
 from ansible_collections.popcon.deploy.plugins.modules import provision_plan
-from ansible_collections.popcon.deploy.tests.integration.emulators import CREDENTIALS, environment_without_aws, serve
+from ansible_collections.popcon.deploy.tests.integration.emulators import CREDENTIALS, environment_without_aws
 from ansible_collections.popcon.deploy.tests.integration.plays import ansible_settings
 from ansible_collections.popcon.deploy.tests.integration.provision_drifts import DRIFTS, NAME, Account, Drift
 from ansible_collections.popcon.deploy.tests.integration.provision_rights import IAM, Call, Rights, boundaries
@@ -86,9 +86,8 @@ class Controller:
 
 
 @pytest.fixture(scope="module")
-def controller(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Controller]:
-    with serve("moto", tmp_path_factory.mktemp("moto")) as url:
-        yield Controller(url, tmp_path_factory.mktemp("controller"))
+def controller(moto: str, tmp_path_factory: pytest.TempPathFactory) -> Controller:
+    return Controller(moto, tmp_path_factory.mktemp("controller"))
 
 
 @pytest.fixture(scope="module")

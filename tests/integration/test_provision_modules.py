@@ -27,7 +27,6 @@ from ansible_collections.popcon.deploy.tests.integration.emulators import (
     CREDENTIALS,
     REGION,
     environment_without_aws,
-    serve,
 )
 from ansible_collections.popcon.deploy.tests.integration.plays import play
 from ansible_collections.popcon.deploy.tests.integration.provision_drifts import Account
@@ -47,23 +46,17 @@ Run = t.Callable[..., list[dict]]
 
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[str]:
-    with serve("moto", tmp_path_factory.mktemp("moto")) as url:
-        yield url
+def account(moto: str) -> Account:
+    return Account(moto)
 
 
 @pytest.fixture(scope="module")
-def account(url: str) -> Account:
-    return Account(url)
-
-
-@pytest.fixture(scope="module")
-def run(url: str, tmp_path_factory: pytest.TempPathFactory) -> Run:
+def run(moto: str, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Run tasks as a play and return their results, in order."""
     folder = tmp_path_factory.mktemp("controller")
     (folder / "policy.json").write_text('{"Statement": [{"Resource": ["arn:aws:s3:::${BUCKET}"]}]}')
     environment = {
-        **environment_without_aws(), **CREDENTIALS, "AWS_ENDPOINT_URL": url, "AWS_REGION": REGION, "POPCON_DB_PASSWORD": "canary",
+        **environment_without_aws(), **CREDENTIALS, "AWS_ENDPOINT_URL": moto, "AWS_REGION": REGION, "POPCON_DB_PASSWORD": "canary",
     }  # fmt: skip
 
     def run(*tasks: dict, check: bool = False) -> list[dict]:
