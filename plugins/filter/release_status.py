@@ -24,10 +24,6 @@ options:
     description:
       - What P(popcon.deploy.gitops_checkout#module) returned in check mode.
     type: dict
-  settings:
-    description:
-      - What P(popcon.deploy.ssm_env_render#module) returned in check mode.
-    type: dict
   release:
     description:
       - What P(popcon.deploy.compose_release#module) returned in check mode.
@@ -70,18 +66,16 @@ _ADDED_BY_ANSIBLE = ("changed", "failed", "invocation")
 def release_status(
     info: Json,
     checkout: Json | None = None,
-    settings: Json | None = None,
     release: Json | None = None,
     problem: str | None = None,
 ) -> Json:
     """What is known of a host; see DOCUMENTATION."""
     wanted: Json | None = None
-    if checkout or settings or release:
-        names = {*(settings or {}).get("added", ()), *(settings or {}).get("modified", ())}
+    if checkout or release:
         wanted = {
             "commit": (checkout or {}).get("after"),
             "changed_files": (checkout or {}).get("changed_files", []),
-            "settings": sorted(names.union((settings or {}).get("removed", ()))),
+            "settings": (release or {}).get("settings", []),
             "plan": (release or {}).get("plan", []),
         }
     differences = [

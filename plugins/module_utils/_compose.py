@@ -60,30 +60,20 @@ class Compose:
 
     :param project_dir: the folder that relative paths in the files start from.
     :param files: absolute paths of the compose files, later ones over earlier ones.
-    :param env_file: absolute path of the file that `${NAME}` is filled from.
+    :param env_file: absolute path of the file that `${NAME}` is filled from; may be set to another one with the same content.
     """
 
     def __init__(self, project: str, project_dir: str, files: t.Sequence[str], env_file: str) -> None:
-        self._base = [
-            "docker",
-            "compose",
-            "--ansi",
-            "never",
-            "--project-name",
-            project,
-            "--project-directory",
-            project_dir,
-        ]
-        self._base += ["--env-file", env_file]
+        self.env_file = env_file
+        self._project = ["--project-name", project, "--project-directory", project_dir]
         self._files = [argument for path in files for argument in ("--file", path)]
 
-    def model(self, placeholders: t.Mapping[str, str] | None = None) -> Json:
+    def model(self) -> Json:
         """The files as compose understands them, filled in; holds every value.
 
-        :param placeholders: values for variables that the env file doesn't have yet.
         :raises DeployError: a variable that nothing fills. Compose itself would only warn, and start the app with a blank.
         """
-        done = self._run(["config", "--format", "json"], extra_env=placeholders)
+        done = self._run(["config", "--format", "json"])
         unset = sorted(set(_UNSET.findall(done.stderr)))
         if unset:
             raise DeployError(
@@ -114,7 +104,7 @@ class Compose:
 
     def up_command(self, override_file: str) -> list[str]:
         """The command that `up` of all services runs, with the override in a file."""
-        return [*self._base, *self._files, "--file", override_file, *_UP, "--remove-orphans"]
+        return [*self._command(), "--file", override_file, *_UP, "--remove-orphans"]
 
     def start_missing(self, override: Json, services: t.Sequence[str], wait_seconds: int) -> None:
         """Create and start those of the services that don't run, wait for them, and leave the others as they are."""
@@ -136,31 +126,33 @@ class Compose:
             # What was cut short may still run.
             subprocess.run(["docker", "rm", "--force", job], capture_output=True, check=False)  # pylint: disable=ansible-bad-function
 
-    def recreated(self, override: Json, placeholders: t.Mapping[str, str]) -> set[str]:
+    def recreated(self, override: Json) -> set[str]:
         """The names of the containers that `up` of all services would recreate now."""
         # A dry run that starts waits for dependencies to become healthy, which a stopped one never does in it.
         arguments = ["--dry-run", *_UP, "--no-start"]
-        return parse_recreated(self._run(arguments, override, extra_env=placeholders).stderr)
+        return parse_recreated(self._run(arguments, override).stderr)
 
-    def hashes(self, override: Json, placeholders: t.Mapping[str, str]) -> dict[str, str]:
+    def hashes(self, override: Json) -> dict[str, str]:
         """Compose's hash of every service's settings, by service; not that of its container where there is an `env_file`."""
-        lines = self._run(["config", "--hash", "*"], override, extra_env=placeholders).stdout.splitlines()
+        lines = self._run(["config", "--hash", "*"], override).stdout.splitlines()
         return dict(t.cast("tuple[str, str]", tuple(line.split())) for line in lines)
+
+    def _command(self) -> list[str]:
+        return ["docker", "compose", "--ansi", "never", *self._project, "--env-file", self.env_file, *self._files]
 
     def _run(
         self,
         arguments: t.Sequence[str],
         override: Json | None = None,
         *,
-        extra_env: t.Mapping[str, str] | None = None,
         timeout: float | None = None,
     ) -> subprocess.CompletedProcess[str]:
-        command = [*self._base, *self._files, *(["--file", "-"] if override else []), *arguments]
+        command = [*self._command(), *(["--file", "-"] if override else []), *arguments]
         env = {name: os.environ[name] for name in _PASSED_VARIABLES if name in os.environ}
         try:
             process = subprocess.Popen(  # pylint: disable=ansible-bad-function
                 command,
-                env={**env, **(extra_env or {})},
+                env=env,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -229,18 +221,14 @@ def replicas(service: Json) -> int:
     return 1 if count is None else int(count)
 
 
-def services_using(
-    raw_model: Json, keys: t.Collection[str], env_file: str, fields: t.Sequence[str] | None = None
-) -> dict[str, list[str]]:
+def services_using(raw_model: Json, keys: t.Collection[str], env_file: str) -> dict[str, list[str]]:
     """Which services depend on which of the keys: by `${KEY}` somewhere in them, or by taking the whole env file.
 
     :param raw_model: as `Compose.raw_model` gives it.
-    :param fields: the fields of a service to look at, by default all.
     :returns: sorted key names by service name; services that use none are left out.
     """
     using: dict[str, list[str]] = {}
-    for name, whole in raw_model.get("services", {}).items():
-        service = whole if fields is None else {field: whole.get(field) for field in fields}
+    for name, service in raw_model.get("services", {}).items():
         if any(
             os.path.realpath(_env_file_path(item)) == os.path.realpath(env_file)
             for item in service.get("env_file") or []

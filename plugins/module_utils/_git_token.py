@@ -19,14 +19,15 @@ from ansible_collections.popcon.deploy.plugins.module_utils._aws import (
 from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError
 
 
-def read_token(module: t.Any, name: str) -> str:
+def read_token(module: t.Any, name: str, client: t.Any = None) -> str:
     """The token in the parameter `name`, which the module will then show nobody.
 
     :param module: an AnsibleAWSModule.
+    :param client: for SSM, where there is one already: to make one takes as long as several calls.
     :raises DeployError: it can't be read, or can't be a token.
     """
     require_sdk()
-    client = module.client("ssm", config=retrying_config())
+    client = client or module.client("ssm", config=retrying_config())
     region = client.meta.region_name
     with aws_errors_in_words(f"read the parameter {name}", "ssm:GetParameter", region):
         try:

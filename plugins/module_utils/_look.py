@@ -108,7 +108,7 @@ class Look:
         files = [os.path.join(self._folder, name) for name in release["files"]]
         env_file = self._records.env_path(release["number"])
         compose = Compose(self._params["project"], self._folder, files, env_file)
-        wanted = Wanted(self._params["project"], self._folder, self._folder, self._env_file, [], [], False)
+        wanted = Wanted(self._params["project"], self._folder, self._folder, self._env_file, [], False)
         images = {name: image["pinned"] for name, image in release["images"].items()}
         plan = Release(wanted, compose, self._engine, [], scrubber(settings.values()), 0, images).plan()
         diverged = [name for name, reasons in plan.recreate.items() if "its definition" in reasons]

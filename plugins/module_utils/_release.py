@@ -38,9 +38,9 @@ UNTOUCHED = "What ran before keeps running: nothing was changed."
 class Wanted(t.NamedTuple):
     """What a release is made of.
 
-    `tree` holds the wanted files of `project_dir`: the same folder, or in check mode a preview of it.
-    `changed_keys` are the settings that were added, removed or changed, or in check mode (`foretold`) will be: then the env
-    file still has the old ones, and none for `unwritten_keys`.
+    `tree` holds the wanted files of `project_dir`: the same folder, or another one before they are put in place.
+    `changed_keys` are the settings that were added, removed or changed. Where they are `pending`, `env_file` still has the old
+    ones.
     """
 
     project: str
@@ -48,8 +48,7 @@ class Wanted(t.NamedTuple):
     tree: str
     env_file: str
     changed_keys: t.Sequence[str]
-    unwritten_keys: t.Sequence[str]
-    foretold: bool
+    pending: bool
 
 
 class Plan(t.NamedTuple):
@@ -88,6 +87,7 @@ class Release:
     :param scrub: takes the secrets out of a text.
     :param log_lines: how many of its last lines are shown of a container that fails.
     :param images: image references by digest, by service name, where they are known and the registry need not be asked.
+    :param digests: image references by digest, by reference, that the registry need not be asked for.
     :raises DeployError: from every step, in words for the operator.
     """
 
@@ -100,6 +100,7 @@ class Release:
         scrub: t.Callable[[str], str],
         log_lines: int,
         images: t.Mapping[str, str] | None = None,
+        digests: t.Mapping[str, str] | None = None,
     ) -> None:
         self._wanted = wanted
         self._compose = compose
@@ -107,15 +108,17 @@ class Release:
         self._auths = auths
         self._scrub = scrub
         self._log_lines = log_lines
-        # Any text serves where only the shape of the plan is asked for.
-        self._placeholders = dict.fromkeys(wanted.unwritten_keys, "0")
-        self._model = self._in_words(lambda: compose.model(self._placeholders))
+        self._model = self._in_words(compose.model)
         self._initial = _compose.initial_environment(self._model)
         self.references = self._references()
-        self.images = dict(images) if images is not None else self._pinned_images()
+        self.images = dict(images) if images is not None else self._pinned_images(digests or {})
         self._override = _compose.override_for(self._model, self.images, wanted.project_dir, wanted.tree)
         if self._initial:
             self._keep_initial_environment()
+
+    def settings_written(self) -> None:
+        """From now on, take the settings from the project's env file."""
+        self._compose.env_file = self._wanted.env_file
 
     def containers(self) -> list[Json]:
         """The project's containers as they are now."""
@@ -137,8 +140,8 @@ class Release:
             if name in here and old != self.images.get(name, old):
                 reasons[name] = [f"image {shortened(old)} -> {shortened(self.images[name])}"]
         for name in here:
-            # Before the settings are written, that they are used is all that can be known.
-            if name in using and (name in diverged or self._wanted.foretold):
+            # Of a service that takes the whole env file, compose sees a difference only once that is written.
+            if name in using and (name in diverged or self._wanted.pending):
                 reasons.setdefault(name, []).append(f"settings {' '.join(using[name])}")
             elif name in diverged:
                 reasons.setdefault(name, []).append("its definition")
@@ -213,7 +216,7 @@ class Release:
 
     def config_hashes(self) -> dict[str, str]:
         """Compose's hash of every service's settings, by service."""
-        return self._in_words(lambda: self._compose.hashes(self._override, self._placeholders))
+        return self._in_words(lambda: self._compose.hashes(self._override))
 
     def warnings(self) -> list[str]:
         """What a compose file should not have, or lacks, as sentences."""
@@ -323,15 +326,14 @@ class Release:
                 raise DeployError(
                     f"Service {name} has no image: build it in CI, push it, and name it with image:. {UNTOUCHED}"
                 )
-        # Named by a setting that isn't written yet: what can't be known is left out.
-        unknown = self._services_using(self._wanted.unwritten_keys, ("image",))
-        return {name: service["image"] for name, service in services.items() if name not in unknown}
+        return {name: service["image"] for name, service in services.items()}
 
-    def _pinned_images(self) -> dict[str, str]:
+    def _pinned_images(self, known: t.Mapping[str, str]) -> dict[str, str]:
         """Image references by digest, by service name."""
-        found, problems = pinned(self._engine, set(self.references.values()), self._auths)
+        found, problems = pinned(self._engine, {*self.references.values()} - known.keys(), self._auths)
         for problem in problems.values():
             raise DeployError(f"{problem} {UNTOUCHED}")
+        found = {**found, **known}
         return {name: found[reference] for name, reference in self.references.items()}
 
     def _diverged(self, containers: list[Json]) -> set[str]:
@@ -344,21 +346,21 @@ class Release:
         images = {name: running.get(name, _image_of(containers[0])) for name in self._model["services"]}
         wanted = self._override["services"]
         override = {"services": {name: {**wanted.get(name, {}), "image": image} for name, image in images.items()}}
-        recreated = self._in_words(lambda: self._compose.recreated(override, self._placeholders))
+        recreated = self._in_words(lambda: self._compose.recreated(override))
         flagged = {_service(container) for container in containers if container["Name"].lstrip("/") in recreated}
         # Compose 2.26 also recreates what depends on something it recreates.
         doubtful = {name for name in flagged if _compose.dependencies(self._model, name) & flagged}
         if doubtful:
-            hashes = self._in_words(lambda: self._compose.hashes(override, self._placeholders))
+            hashes = self._in_words(lambda: self._compose.hashes(override))
             stored = {_service(c): c["Config"]["Labels"].get("com.docker.compose.config-hash") for c in containers}
             flagged = {name for name in flagged if name not in doubtful or hashes.get(name) != stored[name]}
         return flagged
 
-    def _services_using(self, keys: t.Sequence[str], fields: t.Sequence[str] | None = None) -> dict[str, list[str]]:
+    def _services_using(self, keys: t.Sequence[str]) -> dict[str, list[str]]:
         if not keys:
             return {}
         raw = _compose.without_environment(self._compose.raw_model(), self._initial)
-        return _compose.services_using(raw, keys, self._wanted.env_file, fields)
+        return _compose.services_using(raw, keys, self._wanted.env_file)
 
     def _in_words(self, step: t.Callable[[], t.Any], outcome: str = "") -> t.Any:
         try:

@@ -15,9 +15,10 @@ import uuid
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.popcon.deploy.plugins.module_utils import _worker
+from ansible_collections.popcon.deploy.plugins.module_utils._deployment import Project
 from ansible_collections.popcon.deploy.plugins.module_utils._errors import attempt
 from ansible_collections.popcon.deploy.plugins.module_utils._records import Records
-from ansible_collections.popcon.deploy.plugins.module_utils._rollout import Project, Rollout
+from ansible_collections.popcon.deploy.plugins.module_utils._rollout import Rollout
 
 Json = dict[str, t.Any]
 Step = t.Callable[[Rollout, Project], Json]

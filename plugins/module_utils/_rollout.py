@@ -20,13 +20,27 @@ import tempfile
 import time
 import typing as t
 
-from ansible_collections.popcon.deploy.plugins.module_utils import _checkout, _dotenv, _http_check, _registry_auth
+from ansible_collections.popcon.deploy.plugins.module_utils import (
+    _checkout,
+    _dotenv,
+    _http_check,
+    _registry_auth,
+    _settings,
+)
 from ansible_collections.popcon.deploy.plugins.module_utils._compose import Compose
 from ansible_collections.popcon.deploy.plugins.module_utils._contract import parse_contract
+from ansible_collections.popcon.deploy.plugins.module_utils._deployment import (
+    Project,
+    Target,
+    differences,
+    pinned_images,
+    record_fields,
+    recorded_target,
+    refuse_other_images,
+)
 from ansible_collections.popcon.deploy.plugins.module_utils._drift import differing_keys
 from ansible_collections.popcon.deploy.plugins.module_utils._engine import Engine
 from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError, attempt
-from ansible_collections.popcon.deploy.plugins.module_utils._http_check import HttpCheck
 from ansible_collections.popcon.deploy.plugins.module_utils._records import PROJECT_NAME, Records, first_line
 from ansible_collections.popcon.deploy.plugins.module_utils._release import (
     ENGINE_BACK_SECONDS,
@@ -40,7 +54,7 @@ from ansible_collections.popcon.deploy.plugins.module_utils._release import (
 from ansible_collections.popcon.deploy.plugins.module_utils._resume import Resume
 from ansible_collections.popcon.deploy.plugins.module_utils._scrub import scrubber
 from ansible_collections.popcon.deploy.plugins.module_utils._secret_file import (
-    file_stamp,
+    open_secret_file,
     read_regular_file,
     write_secret_file,
 )
@@ -48,67 +62,8 @@ from ansible_collections.popcon.deploy.plugins.module_utils._secret_file import 
 Json = dict[str, t.Any]
 Say = t.Callable[[str], None]
 
-_SETTINGS = "settings"
+_CANDIDATE = "settings"
 _OVERRIDE = "override.json"
-
-
-@dataclasses.dataclass(frozen=True)
-class Project:
-    """The compose project on its host, how long things may take, and who is at it.
-
-    `by`, `origin` and `run` are for the record. Times are in seconds.
-    """
-
-    name: str
-    folder: str
-    env_file: str
-    state_dir: str
-    wait_seconds: int
-    service_wait_seconds: t.Mapping[str, int]
-    pull_seconds: int
-    lock_wait_seconds: int
-    keep_releases: int
-    log_lines: int
-    run: str
-    by: str
-    origin: str
-
-    def limit(self, service: str) -> int:
-        """How long a service may take to become ready."""
-        return self.service_wait_seconds.get(service, self.wait_seconds)
-
-    def longest(self) -> int:
-        """How long any of them may."""
-        return max([self.wait_seconds, *self.service_wait_seconds.values()])
-
-
-@dataclasses.dataclass(frozen=True)
-class Target:
-    """What is to run.
-
-    `tree` holds the wanted files, which may be staged and not in the project's folder yet, and `env` the wanted settings.
-    `images` are given for a rollback, in the form of the record; otherwise the registry is asked, or with `keep_images` those of
-    the last good release are taken. `changed_keys` are settings that in check mode will change. With `env_stamp`, `env` must still
-    be the file of that stamp. `parameters`, `inputs`, `repository` and `ref` are for the record.
-    """
-
-    action: str
-    tree: str
-    files: t.Sequence[str]
-    env: str
-    commit: str | None
-    repository: str | None = None
-    ref: str | None = None
-    restores: int | None = None
-    images: t.Mapping[str, Json] | None = None
-    env_stamp: str | None = None
-    keep_images: bool = False
-    changed_keys: t.Sequence[str] = ()
-    parameters: t.Sequence[Json] = ()
-    http_checks: t.Sequence[HttpCheck] = ()
-    jobs_before: t.Sequence[Job] = ()
-    jobs_after: t.Sequence[Job] = ()
-    inputs: str = ""
 
 
 class Rollout:
@@ -128,12 +83,14 @@ class Rollout:
 
     def foretell(self, target: Target) -> Json:
         """What `run` would do now; changes nothing."""
-        release = self._release(target, target.tree, foretold=True)
-        warnings = release.warnings() if target.action == "deploy" else []
-        holder = self._records.holder()
-        if holder is not None:
-            warnings.append(f"{holder.get('by', 'somebody')} is at {self._project.name} at this moment.")
-        return self._result(release, release.plan(), self._differences(target, release), warnings)
+        with tempfile.TemporaryDirectory() as folder:
+            target, warnings = self._rendered(target, f"{folder}/{_CANDIDATE}")
+            release = self._release(target, target.tree, foretold=True)
+            warnings += release.warnings() if target.action == "deploy" else []
+            holder = self._records.holder()
+            if holder is not None:
+                warnings.append(f"{holder.get('by', 'somebody')} is at {self._project.name} at this moment.")
+            return self._result(target, release, release.plan(), self._differences(target, release), warnings)
 
     def run(self, target: Target) -> Json:
         """Bring the host to the target, or back to the last good release.
@@ -142,19 +99,11 @@ class Rollout:
         """
         with self._locked():
             warnings = self._close_interrupted()
-            if target.env_stamp and target.env_stamp != file_stamp(target.env):
-                raise DeployError(
-                    f"Another run changed {target.env} after it was rendered for this one: run this again. {UNTOUCHED}"
-                )
-            try:
-                if target.tree == self._project.folder or not target.commit:
-                    return self._run(target, warnings)
-                # Where they were staged, another run may put its own at any time.
-                with self._exported(target.commit) as tree:
-                    return self._run(dataclasses.replace(target, tree=tree), warnings)
-            except Exception:
-                self._put_settings_back()
-                raise
+            # Where files were staged, another run may put its own at any time, and so it may in the project's folder.
+            folder = self._project.folder
+            here = target.tree == folder and not target.jobs_before and _checkout.head(folder) == target.commit
+            with self._exported(None if here else target.commit) as tree:
+                return self._carry_out(dataclasses.replace(target, tree=tree), warnings)
 
     def foretell_rollback(self, number: int | None, keep_settings: t.Collection[str]) -> Json:
         """What `roll_back` would do now; changes nothing."""
@@ -175,13 +124,10 @@ class Rollout:
         """
         with self._locked():
             warnings = self._close_interrupted()
-            target = self._recorded(self._chosen(number), keep_settings, self._records.folder)
-            try:
-                with self._exported(target.commit) as tree:
-                    result = self._run(dataclasses.replace(target, tree=tree), warnings)
-            finally:
-                self._forget(_SETTINGS)
-            return {**result, "restored": target.restores}
+            record = self._chosen(number)
+            with self._exported(record["commit"]) as tree:
+                target = dataclasses.replace(self._recorded(record, keep_settings, self._records.folder), tree=tree)
+                return {**self._carry_out(target, warnings), "restored": target.restores}
 
     def recover(self, how: str) -> Json:
         """Bring the host back to the last good release after `run` was killed, `how` says by what.
@@ -189,6 +135,7 @@ class Rollout:
         It may have been killed anywhere, also before it began or when all was done.
         """
         with self._locked():
+            self._forget(_CANDIDATE)
             failure = f"The process that did the release ended too early ({how})."
             mine = [record for record in self._records.all() if record["run"] == self._project.run]
             if mine and mine[-1]["result"] == "started":
@@ -198,8 +145,28 @@ class Rollout:
             if mine:
                 # It waited for the lock in the meantime, and found an interrupted release to converge from.
                 return {"changed": True, "failure": f"{failure} Another run took over.", "services": self._rows()}
-            self._put_settings_back()
             return {"failure": f"{failure} {UNTOUCHED}", "services": self._rows()}
+
+    def _carry_out(self, target: Target, warnings: list[str]) -> Json:
+        """Make the settings, do what there is to do, and forget what was only for that. Only for who holds the lock."""
+        try:
+            path = self._project.env_file
+            # Services may name the file itself, and Compose wants it there: the first is written at once.
+            target, said = self._rendered(
+                target, f"{self._records.folder}/{_CANDIDATE}" if os.path.exists(path) else path
+            )
+            return self._run(target, [*warnings, *said])
+        finally:
+            self._forget(_CANDIDATE)
+
+    def _rendered(self, target: Target, path: str) -> tuple[Target, list[str]]:
+        """The target with the settings that it renders in the file `path`, and what to warn of."""
+        if target.render is None:
+            return target, []
+        rendered = target.render(target.tree)
+        write_secret_file(path, rendered.content)
+        target = dataclasses.replace(target, env=path, parameters=rendered.sources)
+        return target, _settings.unknown_warning(rendered.unknown)
 
     def _run(self, target: Target, warnings: list[str]) -> Json:
         self._say("looking at what there is to do")
@@ -207,9 +174,15 @@ class Rollout:
         warnings += release.warnings() if target.action == "deploy" else []
         plan, differences = release.plan(), self._differences(target, release)
         if plan.is_empty() and not differences:
+            result = self._result(target, release, plan, [], warnings)
+            self._install_env(target)
             release.wait_until_ready(self._project.limit, release.containers(), self._say)
-            return self._result(release, plan, [], warnings)
-        fields = {**self._fields(target, release), "config_hashes": release.config_hashes()}
+            return result
+        result = self._result(target, release, plan, differences, warnings)
+        fields = {
+            **record_fields(self._project, target, release.references, release.images),
+            "config_hashes": release.config_hashes(),
+        }
         number = self._records.begin(fields, self._env(target.env))
         begin = time.monotonic()
         pulled, failure = attempt(self._prepare, target, release)
@@ -217,14 +190,13 @@ class Rollout:
             self._end(number, "failed", begin, failure)
             why = failure.replace(UNTOUCHED, "").rstrip()
             raise DeployError(f"Release {number} was not begun. {UNTOUCHED} {why}")
-        _dummy, failure = attempt(self._bring_up, target, release.images)
+        _dummy, failure = attempt(self._bring_up, target, release, plan)
         if failure:
             return {**self._undo(number, begin, failure), "plan": plan.lines(), "warnings": warnings}
         self._end(number, "good", begin)
         _dummy, failure = attempt(self._run_jobs, target, release.images, target.jobs_after, self._project.folder)
         removed, _dummy = attempt(self._prune)
-        result = self._result(release, plan, differences, warnings)
-        result.update(pulled=pulled, pruned=removed or [])
+        result.update(pulled=pulled, pruned=removed or [], release=number, services=release.services())
         return {**result, "failure": f"Release {number} runs and is ready. But: {failure}"} if failure else result
 
     def _chosen(self, number: int | None) -> Json:
@@ -258,7 +230,7 @@ class Rollout:
         kept = {key: now[key] for key in keep_settings if key in now and key in settings}
         if all(settings[key] == value for key, value in kept.items()):
             return target
-        path = f"{folder}/{_SETTINGS}"
+        path = f"{folder}/{_CANDIDATE}"
         write_secret_file(path, _dotenv.render({**settings, **kept}, "compose"))
         return dataclasses.replace(target, env=path)
 
@@ -286,9 +258,12 @@ class Rollout:
         if missing:
             self._say(f"pulling the images of {', '.join(missing)}")
             release.pull(missing, self._project.pull_seconds)
-        if target.jobs_before and target.tree != self._project.folder:
-            # A job sees the wanted files and settings, which are not in the project's folder yet.
-            write_secret_file(f"{target.tree}/.env", self._env(target.env))
+        if target.jobs_before:
+            # A job sees the wanted files and settings, which are not in the project's folder yet if it is a clone.
+            if target.tree == self._project.folder:
+                self._install_env(target)
+            else:
+                write_secret_file(f"{target.tree}/.env", self._env(target.env))
         self._run_jobs(target, release.images, target.jobs_before, target.tree)
         return missing
 
@@ -297,18 +272,33 @@ class Rollout:
             self._say(f"running the job {' '.join(job.command)} of {job.service}")
             self._release(target, folder, images, folder).run_job(job, f"{self._project.name}-{job.service}-job")
 
-    def _bring_up(self, target: Target, images: t.Mapping[str, str]) -> None:
+    def _bring_up(self, target: Target, release: Release, plan: Plan) -> None:
         """Switch files and settings and make the containers follow, until all is ready."""
+        self._put_in_place(target)
+        if target.tree == self._project.folder:
+            release.settings_written()
+        else:
+            # Files in the project's folder may count only now.
+            release, plan = self._planned_in_place(target, release.images)
+        self._follow(target, release, plan)
+
+    def _put_in_place(self, target: Target) -> None:
         folder = self._project.folder
         if target.commit and (target.tree != folder or _checkout.head(folder) != target.commit):
             self._say(f"switching the files to commit {target.commit[:7]}")
             _checkout.switch(folder, target.commit)
-        self._install_env(self._env(target.env))
-        release = self._release(target, folder, images)
+        self._install_env(target)
+
+    def _planned_in_place(self, target: Target, images: t.Mapping[str, str]) -> tuple[Release, Plan]:
+        """The release of a target whose files and settings are in place, with its images on the host, and what it does."""
+        target = dataclasses.replace(target, env=self._project.env_file)
+        release = self._release(target, self._project.folder, images)
         release.pull(release.missing_images(), self._project.pull_seconds)
+        return release, release.plan()
+
+    def _follow(self, target: Target, release: Release, plan: Plan) -> None:
+        """Do what is planned, and wait until all is ready."""
         before = release.containers()
-        # Asked again, since files in the project's folder may count only now.
-        plan = release.plan()
         for line in plan.lines():
             self._say(line)
         try:
@@ -352,7 +342,8 @@ class Rollout:
     def _restore(self, good: Json) -> None:
         self._engine.wait_until_back(ENGINE_BACK_SECONDS)
         target = recorded_target(self._records, good, self._project.folder)
-        self._bring_up(target, _pinned(target.images or {}))
+        self._put_in_place(target)
+        self._follow(target, *self._planned_in_place(target, pinned_images(target.images or {})))
 
     def _release(
         self,
@@ -372,20 +363,24 @@ class Rollout:
                 )
         good = self._records.last_good()
         old = self._records.env_of(good["number"]) if good else b""
-        settings, earlier = parse_contract(self._env(target.env), target.env), parse_contract(old, "the last release")
-        changed = {*target.changed_keys, *(differing_keys(earlier, settings) if good else ())}
-        unwritten = sorted(changed - settings.keys()) if foretold else []
-        wanted = Wanted(project.name, folder, tree, project.env_file, sorted(changed), unwritten, foretold)
+        new, there = self._env(target.env), self._env(project.env_file)
+        settings, earlier = parse_contract(new, target.env), parse_contract(old, "the last release")
+        changes = _settings.key_changes(there, new)
+        changed = (
+            differing_keys(earlier, settings) if good else sorted(key for keys in changes.values() for key in keys)
+        )
+        wanted = Wanted(project.name, folder, tree, project.env_file, changed, new != there)
         # Compose wants a file, and in check mode the first one isn't written yet.
         compose = Compose(project.name, folder, files, target.env if os.path.isfile(target.env) else os.devnull)
         # In check mode nobody logged in, so what a real run would store is only held for the question.
         auths = [_registry_auth.stored, *([_registry_auth.minted] if foretold else [])]
         if images is None and target.images is not None:
-            images = _pinned(target.images)
+            images = pinned_images(target.images)
         if images is None and target.keep_images and good:
-            images = _pinned(good["images"])
+            images = pinned_images(good["images"])
         secrets = {*settings.values(), *earlier.values()}
-        release = Release(wanted, compose, self._engine, auths, scrubber(secrets), project.log_lines, images)
+        scrub = scrubber(secrets)
+        release = Release(wanted, compose, self._engine, auths, scrub, project.log_lines, images, target.digests)
         if target.keep_images and good:
             refuse_other_images(good, release.references)
         if target.action == "deploy":
@@ -402,43 +397,41 @@ class Rollout:
             ]
         good = records[-1]
         earlier = parse_contract(self._records.env_of(good["number"]), "the last release")
-        settings = {*target.changed_keys, *differing_keys(earlier, parse_contract(self._env(target.env), target.env))}
-        return differences(good, self._fields(target, release), sorted(settings))
+        settings = differing_keys(earlier, parse_contract(self._env(target.env), target.env))
+        return differences(good, record_fields(self._project, target, release.references, release.images), settings)
 
-    def _fields(self, target: Target, release: Release) -> Json:
-        return {
-            "run": self._project.run,
-            "action": target.action,
-            "restores": target.restores,
-            "commit": target.commit,
-            "repository": target.repository,
-            "ref": target.ref,
-            "files": list(target.files),
-            "images": {
-                name: {"reference": reference, "pinned": release.images.get(name, reference)}
-                for name, reference in release.references.items()
-            },
-            "parameters": [dict(parameter) for parameter in target.parameters],
-            "http_checks": [check._asdict() for check in target.http_checks],
-            "inputs": target.inputs,
-            "by": self._project.by,
-            "origin": self._project.origin,
-        }
-
-    def _result(self, release: Release, plan: Plan, differences: list[str], warnings: list[str]) -> Json:
+    def _result(
+        self, target: Target, release: Release, plan: Plan, differences: list[str], warnings: list[str]
+    ) -> Json:
+        """The module's result as far as it is known before the settings are written."""
         good = self._records.last_good()
         lines = plan.lines()
+        settings, edits = self._env_changes(target)
+        told = [*lines, *(f"({text})" for text in differences), *edits]
         return {
-            "changed": bool(lines or differences),
+            "changed": bool(told),
             "plan": lines,
             "differences": differences,
-            "diff": {"prepared": "".join(f"{line}\n" for line in (*lines, *(f"({text})" for text in differences)))},
+            "settings": settings,
+            "diff": {"prepared": "".join(f"{line}\n" for line in told)},
             "release": good["number"] if good else None,
             "pulled": [],
             "pruned": [],
             "services": release.services(),
             "warnings": warnings,
         }
+
+    def _env_changes(self, target: Target) -> tuple[list[str], list[str]]:
+        """The keys that will be otherwise in the project's env file, and what will be with it, a line each."""
+        path = self._project.env_file
+        if target.render is None:
+            return [], []
+        changes = _settings.key_changes(self._env(path), self._env(target.env))
+        lines = _settings.change_lines(changes)
+        if os.path.exists(path):
+            with open_secret_file(path) as file:
+                lines += [] if file.is_private() else ["(mode or owner changed)"]
+        return sorted(key for keys in changes.values() for key in keys), [f"{path}: {line}" for line in lines]
 
     def _rows(self) -> list[Json]:
         rows, _dummy = attempt(lambda: [row(container) for container in self._engine.containers(self._project.name)])
@@ -485,19 +478,21 @@ class Rollout:
     def _env(self, path: str) -> bytes:
         return read_regular_file(path) or b""
 
-    def _put_settings_back(self) -> None:
-        """Have those of the last good release, as others were rendered before a run that came to nothing."""
-        good = self._records.last_good()
-        if good:
-            self._install_env(self._records.env_of(good["number"]))
-
-    def _install_env(self, content: bytes) -> None:
+    def _install_env(self, target: Target) -> None:
+        """Have the target's settings in the project's env file; those that were made here are for the running user alone."""
         path = self._project.env_file
-        if self._env(path) == content:
+        if target.env == path:
             return
-        info = os.stat(path) if os.path.exists(path) else None
-        kept = {"mode": info.st_mode & 0o777, "uid": info.st_uid, "gid": info.st_gid} if info else {}
-        write_secret_file(path, content, **kept)
+        kept = {}
+        if target.render is None and os.path.exists(path):
+            info = os.stat(path)
+            kept = {"mode": info.st_mode & 0o777, "uid": info.st_uid, "gid": info.st_gid}
+        content = self._env(target.env)
+        with open_secret_file(path, **kept) as file:
+            if file.read() != content or not file.is_private():
+                file.write(content)
+            else:
+                file.discard_leftover()
 
     def _prune(self) -> list[str]:
         """Forget old releases, and remove the images that only they named; returns those images.
@@ -518,63 +513,3 @@ class Rollout:
         if commits:
             _checkout.keep(self._project.folder, commits)
         return sorted(image for image in named if self._engine.remove_image(image))
-
-
-def recorded_target(records: Records, record: Json, tree: str) -> Target:
-    """The target that a record describes; `tree` holds its files."""
-    return Target(
-        action="rollback",
-        tree=tree,
-        files=record["files"],
-        env=records.env_path(record["number"]),
-        commit=record["commit"],
-        repository=record["repository"],
-        ref=record["ref"],
-        restores=record["number"],
-        images=record["images"],
-        parameters=record["parameters"],
-        http_checks=[HttpCheck(**check) for check in record["http_checks"]],
-        inputs=record["inputs"],
-    )
-
-
-def differences(good: Json, fields: Json, settings: t.Sequence[str]) -> list[str]:
-    """What a new record has otherwise than a good one, in words; `settings` are the keys whose values differ."""
-    said = []
-    if good["commit"] != fields["commit"]:
-        said.append(f"commit {_short(good['commit'])} -> {_short(fields['commit'])}")
-    old, new = ({p["name"]: p["version"] for p in record["parameters"] if p["name"]} for record in (good, fields))
-    said += [
-        f"parameter {name}: version {old.get(name)} -> {new.get(name)}"
-        for name in sorted({*old, *new})
-        if old.get(name) != new.get(name)
-    ]
-    if not any("parameter" in text for text in said):
-        said += [f"setting {key}" for key in settings]
-    said += [
-        f"image of {name}"
-        for name, image in fields["images"].items()
-        if good["images"].get(name, {}).get("pinned") != image["pinned"]
-    ]
-    if any(good[name] != fields[name] for name in ("files", "http_checks", "inputs", "repository")):
-        said.append("the options of the deploy")
-    return said
-
-
-def refuse_other_images(good: Json, references: t.Mapping[str, str]) -> None:
-    """Refuse to keep the images of a release where the files ask for others by now."""
-    recorded = {name: image["reference"] for name, image in good["images"].items()}
-    other = sorted(name for name, reference in references.items() if recorded.get(name) != reference)
-    if other:
-        raise DeployError(
-            f"The compose files name other images for {', '.join(other)} than release {good['number']} has: deploy them first."
-            f" {UNTOUCHED}"
-        )
-
-
-def _pinned(images: t.Mapping[str, Json]) -> dict[str, str]:
-    return {name: image["pinned"] for name, image in images.items()}
-
-
-def _short(commit: str | None) -> str:
-    return commit[:7] if commit else "none"

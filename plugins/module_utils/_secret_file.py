@@ -170,15 +170,6 @@ def read_regular_file(path: str, *, uid: int | None = None) -> bytes | None:
         os.close(folder_fd)
 
 
-def file_stamp(path: str) -> str | None:
-    """A text that is another one whenever the file was written by `SecretFile.write`, which makes it anew; None without one."""
-    try:
-        info = os.stat(path, follow_symlinks=False)
-    except FileNotFoundError:
-        return None
-    return f"{info.st_ino}:{info.st_mtime_ns}"
-
-
 def owner_ids(owner: str | None, group: str | None) -> tuple[int, int]:
     """The numeric user and group of the usual options `owner` and `group`, each a name, a number or None.
 

@@ -16,7 +16,7 @@ description:
     and remove just what differs. Then waits until every service is ready, and records the release.
   - Nothing that runs is touched before all images are on the host and the jobs of O(jobs_before) are done. If something fails
     after that, the last good release is put back, files, settings and images together, and the task fails.
-  - A service is ready when it was seen healthy, or without a healthcheck running, three times without a restart in between; a
+  - A service is ready when it is healthy, or without a healthcheck was seen running three times without a restart in between; a
     one-shot when it exited with 0. After that the O(http_checks) must succeed.
   - A release that needs nothing changes nothing. Besides what Compose compares, a changed file that is mounted from
     O(project_dir) into a service recreates that service.
@@ -30,12 +30,15 @@ notes:
 requirements:
   - Docker Engine
   - docker compose >= 2.20
+  - boto3 >= 1.26, only for O(parameter_paths)
 seealso:
   - module: popcon.deploy.compose_rollback
   - module: popcon.deploy.compose_release_info
 extends_documentation_fragment:
   - popcon.deploy.attributes
   - popcon.deploy.release
+  - amazon.aws.common.modules
+  - amazon.aws.region.modules
 attributes:
   check_mode:
     support: full
@@ -82,25 +85,23 @@ options:
         only.
     type: bool
     default: false
-  parameters:
+  parameter_paths:
     description:
-      - Where each setting came from, for the record, as in RV(popcon.deploy.ssm_env_render#module:rendered).
-    type: list
-    elements: dict
-    default: []
-  changed_keys:
-    description:
-      - Names of settings that a real run would have added, removed or changed in O(env_file) by now, for check mode. Other
-        differences to the last release are seen without it.
+      - Paths of Parameter Store to make O(env_file) from, as P(popcon.deploy.ssm_env_render#module) does, when it is this run's
+        turn. The file is written when the files are switched, and not at all if the release isn't begun.
+      - By default O(env_file) is taken as it is.
     type: list
     elements: str
-    default: []
-  env_stamp:
+  contract:
     description:
-      - What P(popcon.deploy.ssm_env_render#module) returned as RV(popcon.deploy.ssm_env_render#module:stamp). If O(env_file) is another
-        one when this run's turn has come, another run has put back what it had found there, and this one fails before anything is
-        touched.
+      - The app's C(.env.example) in O(tree), for O(parameter_paths); see O(popcon.deploy.ssm_env_render#module:contract).
     type: str
+  digests:
+    description:
+      - Images by digest, by their references in the compose files, which the registries are not asked for then, as in
+        RV(popcon.deploy.deploy_host_info#module:digests). So that all hosts get the same images, also if one is pushed meanwhile.
+    type: dict
+    default: {}
   inputs:
     description:
       - A digest over whatever else decides what is deployed, for the record. If it differs, there is a new release.
@@ -165,6 +166,9 @@ EXAMPLES = r"""
     files:
       - docker-compose.yml
       - docker-compose.prod.yml
+    parameter_paths: [/popcon]
+    contract: .env.example
+    region: ap-northeast-2
     jobs_before:
       - service: backend
         command: [java, -jar, app.jar, migrate]
@@ -187,6 +191,12 @@ differences:
   type: list
   elements: str
   sample: ["commit 0f1e2d3 -> 8c0de9a", "parameter /popcon/JAVA_OPTS: version 3 -> 4"]
+settings:
+  description: Keys that O(env_file) has not as O(parameter_paths) say, before this run.
+  returned: success
+  type: list
+  elements: str
+  sample: [JAVA_OPTS]
 release:
   description: Number of the release that runs, or of the one that failed; null in check mode before the first.
   returned: always
@@ -246,14 +256,19 @@ services:
       sample: ["3000"]
 """
 
+import functools
+import os
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.popcon.deploy.plugins.module_utils import _checkout
+from ansible_collections.popcon.deploy.plugins.module_utils._aws import require_sdk, retrying_config
+from ansible_collections.popcon.deploy.plugins.module_utils._deployment import Project, Target
 from ansible_collections.popcon.deploy.plugins.module_utils._http_check import HttpCheck
 from ansible_collections.popcon.deploy.plugins.module_utils._release import Job
 from ansible_collections.popcon.deploy.plugins.module_utils._release_module import SHARED_ARGUMENTS, carry_out
-from ansible_collections.popcon.deploy.plugins.module_utils._rollout import Project, Rollout, Target
+from ansible_collections.popcon.deploy.plugins.module_utils._rollout import Rollout
+from ansible_collections.popcon.deploy.plugins.module_utils._settings import Rendered, read_contract, render
 
 JOB: dict[str, t.Any] = {
     "service": {"type": "str", "required": True},
@@ -269,10 +284,9 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "repository": {"type": "str"},
     "ref": {"type": "str"},
     "keep_images": {"type": "bool", "default": False},
-    "parameters": {"type": "list", "elements": "dict", "default": []},
-    # Names only, whatever "key" makes one think.
-    "changed_keys": {"type": "list", "elements": "str", "default": [], "no_log": False},
-    "env_stamp": {"type": "str"},
+    "parameter_paths": {"type": "list", "elements": "str"},
+    "contract": {"type": "str"},
+    "digests": {"type": "dict", "default": {}},
     "inputs": {"type": "str", "default": ""},
     "http_checks": {
         "type": "list",
@@ -285,8 +299,17 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 }
 
 
-def wanted(params: dict[str, t.Any], project: Project) -> Target:
+def rendered(module: AnsibleAWSModule, tree: str) -> Rendered:
+    """The settings, by the contract in the folder of the wanted files."""
+    require_sdk()
+    params = module.params
+    contract = read_contract(os.path.join(tree, params["contract"])) if params["contract"] else None
+    return render(module.client("ssm", config=retrying_config()), params["parameter_paths"], contract)
+
+
+def wanted(module: AnsibleAWSModule, project: Project) -> Target:
     """The target that the options describe."""
+    params = module.params
     return Target(
         action="deploy",
         tree=(params["tree"] or project.folder).rstrip("/"),
@@ -295,10 +318,9 @@ def wanted(params: dict[str, t.Any], project: Project) -> Target:
         commit=params["commit"] or _checkout.head(project.folder),
         repository=params["repository"],
         ref=params["ref"],
-        env_stamp=params["env_stamp"],
+        render=None if params["parameter_paths"] is None else functools.partial(rendered, module),
         keep_images=params["keep_images"],
-        changed_keys=params["changed_keys"],
-        parameters=params["parameters"],
+        digests=params["digests"],
         http_checks=[HttpCheck(**check) for check in params["http_checks"]],
         jobs_before=[Job(**job) for job in params["jobs_before"]],
         jobs_after=[Job(**job) for job in params["jobs_after"]],
@@ -308,13 +330,19 @@ def wanted(params: dict[str, t.Any], project: Project) -> Target:
 
 def main() -> None:
     """Entry point."""
-    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    module = AnsibleAWSModule(
+        argument_spec=ARGUMENT_SPEC,
+        required_by={"contract": ["parameter_paths"]},
+        supports_check_mode=True,
+        # Only parameter_paths needs boto3, and that is checked.
+        check_boto3=False,
+    )
 
     def foretell(rollout: Rollout, project: Project) -> dict[str, t.Any]:
-        return rollout.foretell(wanted(module.params, project))
+        return rollout.foretell(wanted(module, project))
 
     def run(rollout: Rollout, project: Project) -> dict[str, t.Any]:
-        return rollout.run(wanted(module.params, project))
+        return rollout.run(wanted(module, project))
 
     carry_out(module, foretell, run)
 

@@ -227,9 +227,28 @@ differences:
   type: list
   elements: str
   sample: ["commit 0f1e2d3 -> 8c0de9a", "parameter /popcon/DB_HOST changed", "image of backend", "backend is unhealthy"]
+digests:
+  description:
+    - The images of the last good release as the registries have them now, by reference; empty without O(inputs). Those that no
+      registry told are left out.
+  returned: success
+  type: dict
+  sample: {"example.com/web:latest": "example.com/web@sha256:9c5f0c3b"}
+checkout:
+  description:
+    - What of the result of P(popcon.deploy.gitops_checkout#module) a release needs, if O(project_dir) is at the wanted commit already and
+      its files are as that has them. Otherwise, and without O(inputs), null.
+  returned: success
+  type: dict
+  sample:
+    repository: https://github.com/example/gitops.git
+    ref: main
+    after: 8c0de9a5bfb34f2b7c8d1e0f9a6b5c4d3e2f1a0b
+    tree: /opt/popcon/app
 """
 
 import contextlib
+import functools
 import importlib.util
 import typing as t
 
@@ -285,7 +304,7 @@ def run(module: AnsibleAWSModule) -> tuple[Json, list[str]]:
     result.update(identity=asked.identity, parameters=asked.parameters, commit=None, inputs=params["inputs"])
     result["logged_in"] = params["registries"] if asked.logged_in else None
     at_target = None if params["inputs"] is None else False
-    result.update(release=None, lock=None, services=[], at_target=at_target, differences=[])
+    result.update(release=None, lock=None, services=[], at_target=at_target, differences=[], digests={}, checkout=None)
     with contextlib.ExitStack() as stack:
         git = None
         if params["repository"]:
@@ -366,6 +385,8 @@ def ask_aws(module: AnsibleAWSModule, findings: Findings, missing: list[str]) ->
     def client(service: str, region: str | None = region, config: t.Any = None) -> t.Any:
         return module.client(service, region=region, config=config or retrying_config())
 
+    ssm = functools.lru_cache(maxsize=1)(lambda: client("ssm"))
+
     identity = identify(client)
     check_identity(findings, identity, own_registry=params["registries"] == [])
     if identity.problem and not identity.unreachable:
@@ -374,9 +395,9 @@ def ask_aws(module: AnsibleAWSModule, findings: Findings, missing: list[str]) ->
     versions = token = None
     logged_in = False
     if "parameters" in asked:
-        versions = parameter_versions(findings, client("ssm"), params["parameter_paths"])
+        versions = parameter_versions(findings, ssm(), params["parameter_paths"])
     if "token" in asked:
-        token = findings.tried(read_token, module, params["token_parameter"])
+        token = findings.tried(lambda: read_token(module, params["token_parameter"], ssm()))
     if "registries" in asked:
         names = params["registries"] or [identity.account]
         if names == [None]:
@@ -422,7 +443,7 @@ def look_at_project(params: Json, findings: Findings, host: Json, git: Git | Non
     """What was released and what runs, and with `inputs` whether a deploy would change that. Errors: DeployError."""
     records = Records(params["state_dir"], params["project"])
     good, engine = records.last_good(), Engine()
-    found = {
+    found: Json = {
         "release": good and {name: value for name, value in good.items() if name != "parameters"},
         "lock": records.holder(),
         "services": [row(container) for container in engine.containers(records.project)] if host["engine"] else [],
@@ -439,7 +460,11 @@ def look_at_project(params: Json, findings: Findings, host: Json, git: Git | Non
     auths = [_registry_auth.stored, _registry_auth.minted]
     present = _target.look(good, records, engine, git, params["project_dir"], auths)
     differences = _target.differences(good, wanted, present)
-    return {**found, "at_target": not differences, "differences": differences}
+    found.update(at_target=not differences, differences=differences, digests=dict(present.digests))
+    if wanted.commit and wanted.commit == present.head and not present.edited:
+        where = {name: params[name] for name in ("repository", "ref")}
+        found["checkout"] = {**where, "after": present.head, "tree": params["project_dir"]}
+    return found
 
 
 def main() -> None:

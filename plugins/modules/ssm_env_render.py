@@ -241,13 +241,6 @@ rendered:
   sample:
     - {key: DB_PASSWORD, source: parameter, name: /popcon/DB_PASSWORD, path: /popcon, version: 4}
     - {key: IMAGE_TAG, source: extra, name: null, path: null, version: null}
-stamp:
-  description:
-    - Changes whenever the file is written. With it P(popcon.deploy.compose_release#module) sees whether the file is still the one that
-      was rendered for it. Null in check mode, if there is no file.
-  returned: success
-  type: str
-  sample: "262157:1795418462123456789"
 counts:
   description: How many parameters were read, and how many keys came from each source.
   returned: success
@@ -304,15 +297,11 @@ import typing as t
 
 from ansible.module_utils.common.warnings import warn
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.popcon.deploy.plugins.module_utils import _contract, _dotenv, _parameters
+from ansible_collections.popcon.deploy.plugins.module_utils import _settings
 from ansible_collections.popcon.deploy.plugins.module_utils._aws import require_sdk, retrying_config
-from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError, attempt
-from ansible_collections.popcon.deploy.plugins.module_utils._secret_file import (
-    file_stamp,
-    open_secret_file,
-    owner_ids,
-    read_regular_file,
-)
+from ansible_collections.popcon.deploy.plugins.module_utils._contract import refuse_unknown
+from ansible_collections.popcon.deploy.plugins.module_utils._errors import attempt
+from ansible_collections.popcon.deploy.plugins.module_utils._secret_file import open_secret_file, owner_ids
 
 
 def run(module: AnsibleAWSModule) -> dict[str, t.Any]:
@@ -321,38 +310,25 @@ def run(module: AnsibleAWSModule) -> dict[str, t.Any]:
     params = module.params
     uid, gid = owner_ids(params["owner"], params["group"])
     contract = read_contract(params, uid)
+    choice = _settings.Choice(**{name: params[name] for name in _settings.Choice._fields})
     client = module.client("ssm", config=retrying_config())
-    read = _parameters.read_parameters(client, params["path"])
-    chosen = _parameters.choose(read, params["include"], params["exclude"])
-    pinned = _parameters.pin(client, chosen, params["pins"])
-    parameters, overrides = _parameters.assign_keys(pinned, params["rename"])
-    extra = _contract.literals(params["extra"])
-    overrides += [
-        _parameters.Override(key, parameters[key].name, "extra") for key in sorted(extra) if key in parameters
-    ]
-    given = {**{key: parameter.value for key, parameter in parameters.items()}, **extra}
-    values = _contract.apply_contract(given, contract or {})
-    _contract.refuse_steering(values, params["allow_keys"])
-    unknown = [] if contract is None else sorted(set(values) - set(contract))
+    rendered = _settings.render(client, params["path"], contract, choice, params["format"])
     if params["unknown_keys"] == "refuse":
-        _contract.refuse_unknown(unknown)
-    elif unknown:
-        warn(f"Not in the contract: {', '.join(unknown)}.")
-    content = _dotenv.render(values, params["format"])
-
-    sources = [source_of(key, parameters, extra) for key in sorted(values)]
+        refuse_unknown(rendered.unknown)
+    for sentence in _settings.unknown_warning(rendered.unknown):
+        warn(sentence)
     return {
-        **write(module, content, uid, gid),
+        **write(module, rendered.content, uid, gid),
         # Not "dest": to that ansible-core adds the file's size, which is derived from the values.
         "file": params["dest"],
-        "rendered": sources,
+        "rendered": rendered.sources,
         "counts": {
-            "read": len(read),
+            "read": rendered.read,
             **dict.fromkeys(("parameter", "extra", "default"), 0),
-            **collections.Counter(source["source"] for source in sources),
+            **collections.Counter(source["source"] for source in rendered.sources),
         },
-        "overridden": [dataclasses.asdict(override) for override in overrides],
-        "unknown": unknown,
+        "overridden": [dataclasses.asdict(override) for override in rendered.overridden],
+        "unknown": rendered.unknown,
     }
 
 
@@ -360,23 +336,7 @@ def read_contract(params: dict[str, t.Any], uid: int) -> dict[str, str] | None:
     """The contract's keys and defaults, or None if there is no contract."""
     if params["contract_keys"] is not None:
         return dict.fromkeys(params["contract_keys"], "")
-    if params["contract"] is None:
-        return None
-    content = read_regular_file(params["contract"], uid=uid)
-    if content is None:
-        raise DeployError(f"The contract {params['contract']} is not there. Check the repository out first.")
-    return _contract.parse_contract(content, params["contract"])
-
-
-def source_of(
-    key: str, parameters: dict[str, _parameters.Parameter], extra: dict[str, str]
-) -> dict[str, str | int | None]:
-    """Where a key of the file came from, as `rendered` tells it."""
-    if key in extra or key not in parameters:
-        source = "extra" if key in extra else "default"
-        return {"key": key, "source": source, "name": None, "path": None, "version": None}
-    found = parameters[key]
-    return {"key": key, "source": "parameter", "name": found.name, "path": found.path, "version": found.version}
+    return None if params["contract"] is None else _settings.read_contract(params["contract"], uid)
 
 
 def write(module: AnsibleAWSModule, content: bytes, uid: int, gid: int) -> dict[str, t.Any]:
@@ -391,18 +351,12 @@ def write(module: AnsibleAWSModule, content: bytes, uid: int, gid: int) -> dict[
                 file.write(content)
             else:
                 file.discard_leftover()
-    old = _dotenv.entries(before or b"", params["format"])
-    new = _dotenv.entries(content, params["format"])
-    difference = {
-        "added": sorted(set(new) - set(old)),
-        "removed": sorted(set(old) - set(new)),
-        "modified": sorted(key for key in set(old) & set(new) if old[key] != new[key]),
-    }
-    lines = [f"{key} ({what})" for what, keys in difference.items() for key in keys]
+    difference = _settings.key_changes(before or b"", content, params["format"])
+    lines = _settings.change_lines(difference)
     if before is not None and not private:
         lines.append("(mode or owner changed)")
     diff = {"prepared": "".join(f"{params['dest']}: {line}\n" for line in lines)} if changed else {}
-    return {"changed": changed, "diff": diff, "stamp": file_stamp(params["dest"]), **difference}
+    return {"changed": changed, "diff": diff, **difference}
 
 
 def main() -> None:

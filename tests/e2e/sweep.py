@@ -191,53 +191,36 @@ def versioned_bucket() -> Iterator[None]:
         s3.put_bucket_versioning(Bucket=config.BUCKET, VersioningConfiguration={"Status": "Suspended"})
 
 
-# Stopped as soon as it is seen, so that it can't get past the lock that is then taken; it goes on, reads all values, and
-# opens the folder to lock it, which is when it dies.
+# The process that was made last is the one that works.
 KILL = """
-import fcntl, glob, os, signal, sys, time
+import glob, os, signal, sys, time
 end = time.monotonic() + 120
-def wait(look):
-    while not (found := look()):
-        if time.monotonic() > end:
-            sys.exit("nothing to kill")
-        time.sleep(0.005)
-    return found
-def module():
-    for path in glob.glob("/proc/[0-9]*/cmdline"):
-        try:
-            with open(path, "rb") as stream:
-                program, script = stream.read().split(b"\\0")[:2]
-        except (OSError, ValueError):
-            continue
-        if b"python" in program and b"AnsiballZ_ssm_env_render" in script:
-            return int(path.split("/")[2])
-def holds_folder():
-    links = []
-    for path in glob.glob(f"/proc/{process}/fd/*"):
-        try:
-            links.append(os.readlink(path))
-        except OSError:
-            pass
-    return sys.argv[1] in links
-folder = os.open(sys.argv[1], os.O_RDONLY)
-process = wait(module)
-os.kill(process, signal.SIGSTOP)
-fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-os.kill(process, signal.SIGCONT)
-wait(holds_folder)
-os.kill(process, signal.SIGKILL)
+while not os.path.exists(sys.argv[1]):
+    if time.monotonic() > end:
+        sys.exit("nothing to kill")
+    time.sleep(0.005)
+processes = []
+for path in glob.glob("/proc/[0-9]*/cmdline"):
+    try:
+        with open(path, "rb") as stream:
+            program, script = stream.read().split(b"\\0")[:2]
+    except (OSError, ValueError):
+        continue
+    if b"python" in program and b"AnsiballZ_compose_release" in script:
+        processes.append(int(path.split("/")[2]))
+os.kill(max(processes), signal.SIGKILL)
 print("killed")
 """
 
 
 @contextmanager
-def killing_the_render(sweep: Sweep, folder: str) -> Iterator[list[bytes]]:
-    """Kill ssm_env_render on the host when it has all values in memory and is about to write into this folder.
+def killing_the_release(sweep: Sweep, candidate: str) -> Iterator[list[bytes]]:
+    """Kill the worker of compose_release on the host as soon as it has written the settings that it wants into this file.
 
     Gives a list that holds `b"killed\\n"` afterwards.
     """
     said: list[bytes] = []
-    thread = threading.Thread(target=lambda: said.append(sweep.on_host("python3", "-c", KILL, folder)))
+    thread = threading.Thread(target=lambda: said.append(sweep.on_host("python3", "-c", KILL, candidate)))
     thread.start()
     try:
         yield said

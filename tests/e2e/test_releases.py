@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import threading
 
 import pytest
 
@@ -204,13 +203,18 @@ def test_history_says_who_did_what(controller, tmp_path):
 
 def test_of_two_deploys_at_once_one_waits_and_one_that_may_not_names_the_holder(controller):
     number = controller.records()[-1]["number"]
-    push("backend", "23", fault="slow")
-    at_it = threading.Event()
-    with at_step(controller, "recreate backend", then=at_it.set):
+    push("backend", "23")
+    with at_step(controller, "recreate backend") as seen:
         first = controller.start_deploy(*extra(compose_deploy_by="alice"))
-        assert at_it.wait(120)
-    second = controller.start_deploy(*extra(compose_deploy_by="bob"))
-    third = controller.deploy(*extra(compose_deploy_by="carol", compose_deploy_lock_wait_seconds=1))
+    # However long the others take to come this far.
+    worker = str(seen["pids"]["worker"])
+    controller.on_host("kill", "-STOP", worker)
+    try:
+        with at_step(controller, "waiting: popcon is being deployed by alice"):
+            second = controller.start_deploy(*extra(compose_deploy_by="bob"))
+        third = controller.deploy(*extra(compose_deploy_by="carol", compose_deploy_lock_wait_seconds=1))
+    finally:
+        controller.on_host("kill", "-CONT", worker)
     assert third.status != 0 and "popcon is being deployed by alice" in third.output
     assert first.wait().status == 0
     run = second.wait()

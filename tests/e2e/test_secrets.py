@@ -31,7 +31,7 @@ from .parameters import value as parameter
 from .sweep import (
     Sweep,
     found_in,
-    killing_the_render,
+    killing_the_release,
     unreachable_registry,
     versioned_bucket,
     without_parameter,
@@ -40,6 +40,7 @@ from .sweep import (
 PROJECT = "/opt/popcon/app"
 ENV_FILE = f"{PROJECT}/.env"
 DOCKER_CONFIG = "/root/.docker/config.json"
+CANDIDATE = "/var/lib/popcon/projects/popcon/settings"
 RELEASES = "/var/lib/popcon/projects/popcon/releases"
 REMOTE_TMP = "/var/tmp/ansible-ssm"
 # A secret of two lines, each of them its own.
@@ -100,7 +101,7 @@ def story(controller: Controller, tmp_path_factory: pytest.TempPathFactory) -> I
         wanted = {"rotate": ["DB_PASSWORD"], "rotate_revert": revert, "secret_rotation_run": run}
         runs[name] = sweep.playbook(name, ROTATE, "-e", json.dumps(wanted), *arguments)
 
-    settings = ("--tags", "gitops_checkout,env")
+    settings = ("--tags", "gitops_checkout,release")
     put("CANARY", canaries["CANARY"])
     put("JAVA_OPTS", canaries["JAVA_OPTS"])
     # So that the first deployment makes a new token, whatever was deployed before.
@@ -122,7 +123,7 @@ def story(controller: Controller, tmp_path_factory: pytest.TempPathFactory) -> I
             deploy("unreachable registry", "--tags", "login")
         refused = f"gitops_checkout_token_parameter={config.PARAMETER_PATH}/DB_ROOT_PASSWORD"
         deploy("refused git token", *settings, "-e", refused)
-        with killing_the_render(sweep, PROJECT) as killed:
+        with killing_the_release(sweep, CANDIDATE) as killed:
             deploy("crash", *settings, keep=False)
     canaries["token"] = token_in_docker_config(sweep)
     yield Story(
@@ -153,7 +154,7 @@ def test_the_deployments_ended_as_they_were_meant_to(story):
         "broken contract": (2, "Required by the contract, but missing or empty: DB_HOST"),
         "unreachable registry": (2, "whether it accepts the token: the connection was refused"),
         "refused git token": (2, "the token in the parameter /popcon/DB_ROOT_PASSWORD was refused"),
-        "crash": (2, 'Return code line: "137"'),
+        "crash": (2, "ended too early (was killed (SIGKILL))"),
     }
     assert story.runs.keys() == endings.keys()
     for name, (status, words) in endings.items():
@@ -178,7 +179,6 @@ def test_every_place_was_looked_at(story):
     modules = (
         "deploy_host_info",
         "gitops_checkout",
-        "ssm_env_render",
         "ecr_login",
         "compose_release",
         "secret_rotation",

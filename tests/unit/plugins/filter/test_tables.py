@@ -140,8 +140,7 @@ def test_kept_releases_table():
 INFO = {"commit": COMMIT, "drift": [], "services": [SERVICE]}
 NO_CHANGE = {
     "checkout": {"after": COMMIT, "changed_files": []},
-    "settings": {"added": [], "modified": [], "removed": []},
-    "release": {"plan": []},
+    "release": {"plan": [], "settings": []},
 }
 
 
@@ -169,7 +168,7 @@ def test_a_host_that_is_as_it_should_be():
         ),
         (
             {},
-            {"settings": {"added": ["C"], "modified": ["B"], "removed": ["A"]}},
+            {"release": {"settings": ["A", "B", "C"]}},
             None,
             ["a deploy would change settings: A, B, C"],
         ),

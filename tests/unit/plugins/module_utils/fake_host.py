@@ -148,9 +148,9 @@ class FakeCompose:
     def __init__(self, host, _project, folder, files, env_file) -> None:
         self._host, self.folder = host, folder
         self._services = json.loads(Path(files[0]).read_text())["services"]
-        self._env = Path(env_file).read_text()
+        self.env_file = env_file
 
-    def model(self, _placeholders):
+    def model(self):
         return {"services": self._services}
 
     def raw_model(self):
@@ -160,10 +160,10 @@ class FakeCompose:
         self._host.step("pull")
         self._host.stored |= {override["services"][name]["image"] for name in services}
 
-    def hashes(self, _override, _placeholders):
+    def hashes(self, _override):
         return {}
 
-    def recreated(self, _override, _placeholders):
+    def recreated(self, _override):
         running = self._host.running.items()
         return {f"app-{name}-1" for name, one in running if one["definition"] != self._definition(name)}
 
@@ -193,4 +193,6 @@ class FakeCompose:
         self._host.step(f"job {command[0]}")
 
     def _definition(self, name):
-        return json.dumps([self._services[name], self._env if "env" in self._services[name] else ""])
+        return json.dumps(
+            [self._services[name], Path(self.env_file).read_text() if "env" in self._services[name] else ""]
+        )

@@ -63,18 +63,18 @@ class FakeCompose:
         self._raw_services = raw_services or RAW_SERVICES
         self.asked, self.pulled, self.ups = None, [], []
 
-    def model(self, _placeholders):
+    def model(self):
         return {"services": self._services}
 
     def raw_model(self):
         return {"services": self._raw_services}
 
-    def recreated(self, override, _placeholders):
+    def recreated(self, override):
         self.asked = {name: service["image"] for name, service in override["services"].items()}
         self.environments = {name: service.get("environment") for name, service in override["services"].items()}
         return set(self._recreates)
 
-    def hashes(self, _override, _placeholders):
+    def hashes(self, _override):
         return self._hashes
 
     def pull(self, _override, services, _seconds):
@@ -104,7 +104,7 @@ DIGESTS = {"reg.x/web:1": DIGEST, "reg.x/db:1": DIGEST}
 
 
 def release(containers=(), digests=None, compose=None, auths=(lambda _r: None,), stored=(), **wanted):
-    defaults = {"changed_keys": (), "unwritten_keys": (), "foretold": False}
+    defaults = {"changed_keys": (), "pending": False}
     asked_for = _release.Wanted("app", "/srv/app", "/srv/app", "/srv/app/.env", **{**defaults, **wanted})
     engine = FakeEngine(list(containers), digests or DIGESTS, stored)
     return _release.Release(
@@ -134,8 +134,16 @@ def test_plan_of_a_new_image_names_both_and_asks_compose_with_the_old_one():
     assert compose.asked == {"web": f"reg.x/web@{DIGEST}", "db": f"reg.x/db@{DIGEST}"}
 
 
+def test_a_digest_that_is_known_is_not_asked_for():
+    engine = FakeEngine(BOTH, {"reg.x/db:1": DIGEST})
+    wanted = _release.Wanted("app", "/srv/app", "/srv/app", "/srv/app/.env", (), False)
+    known = {"reg.x/web:1": f"reg.x/web@{OTHER}", "reg.x/other:1": "unused"}
+    made = _release.Release(wanted, FakeCompose(), engine, [lambda _r: None], str, 20, digests=known)
+    assert made.images == {"web": f"reg.x/web@{OTHER}", "db": f"reg.x/db@{DIGEST}"} and len(engine.auths) == 1
+
+
 def test_plan_of_settings_still_to_be_written_goes_by_their_use():
-    assert release(BOTH, changed_keys=["KEY"], foretold=True).plan().lines() == ["recreate web: settings KEY"]
+    assert release(BOTH, changed_keys=["KEY"], pending=True).plan().lines() == ["recreate web: settings KEY"]
 
 
 def test_plan_of_settings_that_are_written_goes_by_composes_word():
@@ -171,14 +179,6 @@ def test_plan_of_a_service_that_asks_to_restart_with_another():
     assert compose.ups == [("db", False), ("web", True), (None, False)]
 
 
-def test_plan_with_an_image_named_by_a_setting_that_is_not_written_yet():
-    compose = FakeCompose(raw_services={"web": {"image": "${REGISTRY}/web:1"}, "db": {"image": "reg.x/db:1"}})
-    keys = {"changed_keys": ["REGISTRY"], "unwritten_keys": ["REGISTRY"], "foretold": True}
-    made = release(digests={"reg.x/db:1": DIGEST}, compose=compose, **keys)
-    assert made.images == {"db": f"reg.x/db@{DIGEST}"}
-    assert made.plan().lines() == ["create web", "create db"]
-
-
 FIRST_START = {"popcon.deploy.initial-environment": "PASSWORD, NAME"}
 
 
@@ -193,10 +193,10 @@ def database(recreates=()):
 
 def test_what_a_service_reads_at_its_first_start_only_stays_as_it_was_started():
     compose, containers = database()
-    made = release(containers, compose=compose, changed_keys=["SECRET"], foretold=True)
+    made = release(containers, compose=compose, changed_keys=["SECRET"], pending=True)
     assert made.plan().is_empty()
     assert compose.environments == {"web": None, "db": {"PASSWORD": "old$$1=x"}}
-    assert release(containers, compose=compose, changed_keys=["MODE"], foretold=True).plan().lines() == [
+    assert release(containers, compose=compose, changed_keys=["MODE"], pending=True).plan().lines() == [
         "recreate db: settings MODE"
     ]
 

@@ -9,13 +9,12 @@ from __future__ import annotations
 import json
 
 import pytest
-from ansible_collections.popcon.deploy.plugins.module_utils import _http_check, _rollout
+from ansible_collections.popcon.deploy.plugins.module_utils import _deployment, _http_check, _rollout, _settings
 from ansible_collections.popcon.deploy.plugins.module_utils._compose import ComposeError
 from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError
 from ansible_collections.popcon.deploy.plugins.module_utils._http_check import HttpCheck
 from ansible_collections.popcon.deploy.plugins.module_utils._records import Records
 from ansible_collections.popcon.deploy.plugins.module_utils._release import Job
-from ansible_collections.popcon.deploy.plugins.module_utils._secret_file import file_stamp, write_secret_file
 from ansible_collections.popcon.deploy.tests.unit.plugins.module_utils.fake_host import FakeHost
 
 SERVICES = {"web": {"image": "reg.x/web:1", "env": "KEY"}, "db": {"image": "reg.x/db:1"}}
@@ -67,7 +66,7 @@ class Story:
             "by": "alice",
             "origin": "laptop",
         }
-        return _rollout.Project(**{**fields, **changed})
+        return _deployment.Project(**{**fields, **changed})
 
     def rollout(self, **changed):
         return _rollout.Rollout(self.project(**changed), self.said.append)
@@ -79,7 +78,7 @@ class Story:
             tree = self.host.folder.parent / "staged"
             self.host.checkout(commit, tree)
         fields = {"action": "deploy", "tree": str(tree), "files": ["compose.json"], "env": f"{self.host.folder}/.env"}
-        return _rollout.Target(**{**fields, "commit": commit or self.host.head, **changed})
+        return _deployment.Target(**{**fields, "commit": commit or self.host.head, **changed})
 
     def deploy(self, commit=None, project=None, **changed):
         return self.rollout(**(project or {})).run(self.target(commit, **changed))
@@ -101,6 +100,18 @@ def story(tmp_path, monkeypatch):
     host = FakeHost(tmp_path)
     host.patch(monkeypatch, _rollout)
     return Story(host)
+
+
+def rendering(text, unknown=()):
+    """What makes settings of a text, and the folders it was given."""
+    folders = []
+
+    def render(tree):
+        folders.append(tree)
+        sources = [{"key": "KEY", "source": "parameter", "name": "/app/KEY", "version": 2}]
+        return _settings.Rendered(text.encode(), sources, [], list(unknown), 1)
+
+    return render, folders
 
 
 def test_a_first_release_is_recorded(story):
@@ -192,12 +203,13 @@ def test_a_failure_before_anything_is_touched_touches_nothing(story, case):
     story.deploy()
     before = dict(story.host.running)
     story.push("web", "3")
-    story.settings("KEY=new secret\n")
     story.host.fail[step] = error
+    jobs = [Job("web", ["migrate"], 9)]
     with pytest.raises(DeployError, match=f"Release 2 was not begun. .* nothing was changed. {words}") as caught:
-        story.deploy(story.host.commit("b", SERVICES), jobs_before=[Job("web", ["migrate"], 9)])
+        story.deploy(story.host.commit("b", SERVICES), jobs_before=jobs, render=rendering("KEY=s3cret\n")[0])
     assert "hunter2" not in str(caught.value)
     assert story.host.running == before and story.host.head == "a" * 40 and story.env() == "KEY=hunter2\n"
+    assert not (story.host.state / "app" / "settings").exists()
     assert story.results() == [(1, "deploy", "good"), (2, "deploy", "failed")]
     story.host.fail.clear()
     assert story.deploy(story.host.commit("b", SERVICES))["release"] == 3
@@ -206,9 +218,8 @@ def test_a_failure_before_anything_is_touched_touches_nothing(story, case):
 def test_an_image_that_does_not_exist_is_no_release_at_all(story):
     story.deploy()
     del story.host.tags["reg.x/web:1"]
-    story.settings("KEY=new secret\n")
     with pytest.raises(DeployError, match="does not exist"):
-        story.deploy()
+        story.deploy(render=rendering("KEY=s3cret\n")[0])
     assert story.results() == [(1, "deploy", "good")] and story.env() == "KEY=hunter2\n"
 
 
@@ -322,9 +333,9 @@ def test_recovery_of_a_killed_run(story):
 def test_recovery_of_a_run_that_had_not_begun_or_was_done(story):
     story.deploy(project={"run": "done"})
     assert "failure" not in story.rollout(run="done").recover("x") and story.results() == [(1, "deploy", "good")]
-    story.settings("KEY=new secret\n")
+    (story.host.state / "app" / "settings").write_text("KEY=s3cret\n")
     assert "nothing was changed" in story.rollout(run="early").recover("x")["failure"]
-    assert story.env() == "KEY=hunter2\n"
+    assert not (story.host.state / "app" / "settings").exists()
 
 
 def test_recovery_after_another_run_took_over(story):
@@ -375,15 +386,51 @@ def test_rollback_keeps_settings_that_must_not_go_back(story):
     assert not (story.host.state / "app" / "settings").exists()
 
 
-def test_settings_that_another_run_put_back_meanwhile_are_not_taken_for_the_wanted_ones(story):
+def test_settings_are_rendered_by_the_wanted_files_and_written_when_these_are_switched(story):
     story.deploy()
-    env = str(story.host.folder / ".env")
-    write_secret_file(env, b"KEY=mine\n")
-    stamp = file_stamp(env)
-    write_secret_file(env, b"KEY=hunter2\n")
-    with pytest.raises(DeployError, match=r"Another run changed .*\.env after it was rendered"):
-        story.deploy(env_stamp=stamp)
-    assert story.deploy(env_stamp=file_stamp(env))["changed"] is False
+    render, folders = rendering("KEY=s3cret\n", unknown=["EXTRA"])
+    commit = story.host.commit("b", SERVICES)
+    result = story.deploy(commit, render=render)
+    assert folders == [f"{story.host.state}/app/files"] and story.env() == "KEY=s3cret\n"
+    assert "commit aaaaaaa -> bbbbbbb" in result["differences"] and result["warnings"] == [
+        "Not in the contract: EXTRA."
+    ]
+    assert f"{story.host.folder}/.env: KEY (modified)\n" in result["diff"]["prepared"]
+    assert story.records.get(2)["parameters"][0]["version"] == 2 and story.records.env_of(2) == b"KEY=s3cret\n"
+    assert not (story.host.state / "app" / "settings").exists()
+
+
+def test_check_mode_renders_and_writes_nothing(story):
+    story.deploy()
+    foretold = story.rollout().foretell(story.target(render=rendering("KEY=s3cret\n")[0]))
+    assert foretold["plan"] == ["recreate web: its definition"] and foretold["changed"]
+    assert story.env() == "KEY=hunter2\n" and not (story.host.state / "app" / "settings").exists()
+
+
+def test_an_env_file_that_was_edited_is_put_right_without_a_release(story):
+    render = rendering("KEY=hunter2\n")[0]
+    story.deploy(render=render)
+    story.settings("KEY=edited\n")
+    (story.host.folder / ".env").chmod(0o644)
+    result = story.deploy(render=render)
+    assert result["changed"] and result["plan"] == [] and story.results() == [(1, "deploy", "good")]
+    assert result["diff"]["prepared"].splitlines() == [
+        f"{story.host.folder}/.env: KEY (modified)",
+        f"{story.host.folder}/.env: (mode or owner changed)",
+    ]
+    assert story.env() == "KEY=hunter2\n" and (story.host.folder / ".env").stat().st_mode & 0o777 == 0o600
+    assert not story.deploy(render=render)["changed"]
+
+
+def test_a_plan_is_made_once_where_the_files_stay(story):
+    story.deploy()
+    story.push("web", "3")
+    planned = []
+    real = _rollout.Release.plan
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_rollout.Release, "plan", lambda self: planned.append(1) or real(self))
+        story.deploy(render=rendering("KEY=s3cret\n")[0])
+    assert len(planned) == 1 and story.host.images()["web"] == pinned("web", "3")
 
 
 def test_images_are_kept_where_only_settings_are_to_change(story):

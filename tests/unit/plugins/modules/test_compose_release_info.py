@@ -110,7 +110,7 @@ class Host:
         self.asked.append(arguments)
         return self
 
-    def model(self, _placeholders=None):
+    def model(self):
         if self.compose_fails:
             raise ComposeError("config", f"yaml: line 2: {CANARY}")
         mount = {"type": "bind", "source": f"{self.dest}/web.conf"}
@@ -119,10 +119,10 @@ class Host:
     def raw_model(self):
         return self.model()
 
-    def recreated(self, _override, _placeholders):
+    def recreated(self, _override):
         return self.to_recreate
 
-    def hashes(self, _override, _placeholders):
+    def hashes(self, _override):
         return {}
 
 

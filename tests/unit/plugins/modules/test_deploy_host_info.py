@@ -368,6 +368,23 @@ def test_a_host_that_is_at_its_target(deployed):
     assert result["inputs"] == "options"
     (service,) = result["services"]
     assert (service["service"], service["state"], service["ports"]) == ("web", "healthy", ["3000"])
+    # What a release needn't ask again, were there one.
+    assert result["digests"] == {image["reference"]: image["pinned"] for image in ONE_SERVICE.values()}
+    assert result["checkout"].pop("tree") == str(deployed.folder)
+    assert result["checkout"] == {
+        "repository": result["release"]["repository"],
+        "ref": "main",
+        "after": result["commit"],
+    }
+
+
+def test_files_that_are_not_the_wanted_ones_are_told_to_be_checked_out(deployed, remote):
+    (deployed.folder / "docker-compose.yml").write_text("edited")
+    assert deployed()["checkout"] is None
+    _checkout.switch(str(deployed.folder), _checkout.head(str(deployed.folder)))
+    assert deployed()["checkout"]
+    remote.commit({"docker-compose.yml": "two"})
+    assert deployed()["checkout"] is None
 
 
 def test_a_host_that_is_not(deployed, remote):

@@ -8,7 +8,11 @@ from __future__ import annotations
 
 import boto3
 import pytest
+import yaml
+from ansible_collections.popcon.deploy.plugins.action import ssm_target_info as action
+from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError
 from ansible_collections.popcon.deploy.plugins.modules import ssm_target_info
+from ansible_collections.popcon.deploy.plugins.plugin_utils import _reach
 from botocore.stub import ANY, Stubber
 
 ID = "i-0123456789abcdef0"
@@ -26,7 +30,7 @@ ID = "i-0123456789abcdef0"
     ],
 )
 def test_instance_problem(ping, state, words):
-    problem = ssm_target_info.instance_problem(ID, ping, state)
+    problem = _reach.instance_problem(ID, ping, state)
     assert problem is None if words is None else words in problem
 
 
@@ -42,14 +46,14 @@ def test_bucket_problem(status, words):
     s3 = client("s3")
     with Stubber(s3) as stub:
         stub.add_client_error("head_bucket", str(status), http_status_code=status)
-        assert words in ssm_target_info.bucket_problem(s3, "transfer")
+        assert words in _reach.bucket_problem(s3, "transfer")
 
 
 def test_bucket_that_can_be_used():
     s3 = client("s3")
     with Stubber(s3) as stub:
         stub.add_response("head_bucket", {}, {"Bucket": "transfer"})
-        assert ssm_target_info.bucket_problem(s3, "transfer") is None
+        assert _reach.bucket_problem(s3, "transfer") is None
 
 
 def test_agents_and_states_over_several_pages():
@@ -60,24 +64,43 @@ def test_agents_and_states_over_several_pages():
             "describe_instance_information", {"InstanceInformationList": [], "NextToken": "2"}, {"Filters": ANY}
         )
         stub.add_response("describe_instance_information", page, {"Filters": ANY, "NextToken": "2"})
-        assert ssm_target_info.agents(ssm, [ID]) == {ID: "Online"}
+        assert _reach.agents(ssm, [ID]) == {ID: "Online"}
     with Stubber(ec2) as stub:
         stub.add_response(
             "describe_instances",
             {"Reservations": [{"Instances": [{"InstanceId": ID, "State": {"Name": "stopped"}}]}]},
             {"Filters": [{"Name": "instance-id", "Values": [ID]}]},
         )
-        assert ssm_target_info.states(ec2, [ID]) == {ID: "stopped"}
+        assert _reach.states(ec2, [ID]) == {ID: "stopped"}
 
 
 def test_plugin_problem(tmp_path, monkeypatch):
     monkeypatch.delenv("AWS_SESSION_MANAGER_PLUGIN", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(ssm_target_info, "PLUGIN_PATH", str(tmp_path / "elsewhere"))
-    assert "There is no session-manager-plugin at" in ssm_target_info.plugin_problem(None)
+    monkeypatch.setattr(_reach, "PLUGIN_PATH", str(tmp_path / "elsewhere"))
+    assert "There is no session-manager-plugin at" in _reach.plugin_problem(None)
     program = tmp_path / "session-manager-plugin"
     program.write_text("#!/bin/sh\n")
-    assert "There is no session-manager-plugin" in ssm_target_info.plugin_problem(str(program))
+    assert "There is no session-manager-plugin" in _reach.plugin_problem(str(program))
     program.chmod(0o755)
-    assert ssm_target_info.plugin_problem(None) is None
-    assert ssm_target_info.plugin_problem(str(program)) is None
+    assert _reach.plugin_problem(None) is None
+    assert _reach.plugin_problem(str(program)) is None
+
+
+def test_the_action_takes_the_options_that_are_documented():
+    documented = yaml.safe_load(ssm_target_info.DOCUMENTATION)["options"]
+    kinds = {
+        name: {key: value for key, value in option.items() if key != "description"}
+        for name, option in documented.items()
+    }
+    assert kinds == action.ARGUMENT_SPEC
+
+
+def test_problems_that_boto3_itself_has_are_told(monkeypatch):
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
+    with pytest.raises(
+        DeployError, match="Cannot look up the instances' agents in None: botocore raised NoRegionError"
+    ):
+        _reach.problems(boto3.session.Session(), [ID], "transfer", None)
