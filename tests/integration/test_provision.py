@@ -22,7 +22,13 @@ pytest.importorskip("moto.server", reason="no moto")
 from ansible_collections.popcon.deploy.plugins.modules import provision_plan
 from ansible_collections.popcon.deploy.tests.integration.emulators import CREDENTIALS, environment_without_aws
 from ansible_collections.popcon.deploy.tests.integration.plays import ansible_settings
-from ansible_collections.popcon.deploy.tests.integration.provision_drifts import DRIFTS, NAME, Account, Drift
+from ansible_collections.popcon.deploy.tests.integration.provision_drifts import (
+    DRIFTS,
+    NAME,
+    Account,
+    Drift,
+    allowed_at_most,
+)
 from ansible_collections.popcon.deploy.tests.integration.provision_rights import IAM, Call, Rights, boundaries
 
 COLLECTION = Path(provision_plan.__file__).parents[2]
@@ -190,6 +196,10 @@ def test_the_roles_of_an_environment_have_its_boundary(controller: Controller, a
     assert boundaries(controller.account) == {
         f"{NAME}-{role}": f"{IAM}:policy/{NAME}-boundary" for role in ("host", "rotation", "builder", "deployer")
     }
+    allowed = allowed_at_most(controller.account)
+    assert not any(action.startswith("iam:") for one in allowed for action in one["Action"])
+    for role in ("host", "rotation", "builder", "deployer"):
+        assert [one for one in controller.account.statement(f"{NAME}-{role}", role) if one not in allowed] == []
 
 
 def test_who_plans_may_do_all_that_a_plan_calls(
