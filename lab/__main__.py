@@ -24,7 +24,7 @@ except ModuleNotFoundError as error:
 
 
 def _up(arguments: argparse.Namespace) -> int:
-    stack.up(arguments.hosts)
+    stack.up(arguments.hosts, empty=arguments.empty)
     return 0
 
 
@@ -92,9 +92,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m lab", description="An AWS account on one machine.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     up = commands.add_parser("up", help="build, start and fill the lab; what is there already stays")
-    up.add_argument(
+    what = up.add_mutually_exclusive_group()
+    what.add_argument(
         "--hosts", type=_number(1, 20), metavar="N", help="EC2 stand-ins, 1 to 20 (default: as before, or 1)"
     )
+    nothing = "leave the account empty: instances that are run in it become hosts"
+    what.add_argument("--empty", action="store_true", help=nothing)
     up.set_defaults(command=_up, changes=True)
     down = commands.add_parser("down", help="remove the lab from this machine")
     down.add_argument("--images", action="store_true", help="its images too")

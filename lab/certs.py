@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 
 from . import engine
-from .config import EDGE_NAMES
+from .config import EDGE_ADDRESS, EDGE_NAMES
 from .console import run
 
 # Longer than any lab lives, shorter than what TLS libraries begin to refuse.
@@ -33,7 +33,8 @@ def ensure(directory: Path) -> None:
     with tempfile.TemporaryDirectory(dir=directory) as scratch:
         work = Path(scratch)
         (work / "server.ext").write_text(
-            f"subjectAltName = {','.join(f'DNS:{name}' for name in EDGE_NAMES)}\n"
+            # A controller knows no names of the lab.
+            f"subjectAltName = {','.join(f'DNS:{name}' for name in EDGE_NAMES)},IP:{EDGE_ADDRESS}\n"
             "basicConstraints = critical,CA:FALSE\n"
             "keyUsage = critical,digitalSignature\n"
             "extendedKeyUsage = serverAuth\n"

@@ -24,6 +24,8 @@ REGISTRY_ADDRESS = "10.213.77.12"
 GIT_ADDRESS = "10.213.77.13"
 ENDPOINT_URL = f"http://{ACCOUNT_ADDRESS}:4566"
 CHANNEL_URL = f"ws://{ACCOUNT_ADDRESS}:4567"
+#: The same API as a controller is given it: over TLS, which buckets want.
+SECURE_ENDPOINT_URL = f"https://{EDGE_ADDRESS}"
 
 #: The registry as this machine sees it: where images are pushed, as a CI runner would.
 PUSH_REGISTRY = "127.0.0.1:5077"
@@ -44,12 +46,15 @@ KEY_ALIAS = "alias/popcon-lab"
 HOST_ROLE = "popcon-lab-host"
 ROTATION_ROLE = "popcon-lab-rotation"
 CONTROLLER_USER = "popcon-lab-deployer"
+SESSION_DOCUMENT = "popcon-lab-session"
 INSTANCE_TAGS = {"App": "popcon", "Environment": "lab"}
 
 #: On every image the lab builds: the hash of what it was built from.
 CONTENT_LABEL = "popcon.lab.content"
 #: On every container that stands in for an EC2 instance.
 HOST_LABEL = "popcon.lab.role=host"
+#: Where the account begins empty: the container, never started, that its instances are made like.
+MODEL = f"{PROJECT}-host-1"
 
 #: The names the edge answers for.
 EDGE_NAMES = (

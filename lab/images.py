@@ -105,10 +105,15 @@ def prune() -> None:
     run("docker", "image", "prune", "--force", "--filter", f"label={CONTENT_LABEL}")
 
 
-def push_all() -> None:
-    """Push what the registry lacks, or what changed here since `up` last pushed it; what `push` put there stays."""
+def push_all(*, public_only: bool = False) -> None:
+    """Push what the registry lacks, or what changed here since `up` last pushed it; what `push` put there stays.
+
+    With `public_only`, no image of the application.
+    """
     seeded = state.load_seeded()
     for image, name in ((image, image.pushed_as) for image in IMAGES if image.pushed_as):
+        if public_only and name.startswith(ECR_REPOSITORY):
+            continue
         content = _content_of(image.tag)
         if seeded.get(image.name) == content and _is_in_registry(name):
             continue

@@ -20,6 +20,7 @@ from .config import (
     INSTANCE_TAGS,
     PARAMETER_PATH,
     REGION,
+    SESSION_DOCUMENT,
 )
 
 _SSM = f"arn:aws:ssm:{REGION}:{ACCOUNT}"
@@ -63,9 +64,19 @@ def _shipped(policy: str, key_arn: str) -> dict[str, Any]:
     filled = Template((Path(__file__).parents[1] / "roles" / policy).read_text()).substitute(
         REGION=REGION, ACCOUNT=ACCOUNT, NAME=HOST_ROLE.removesuffix("-host"), KEY=key_arn,
         PATHS=PARAMETER_PATH, SINGLE_PARAMETERS=GIT_TOKEN_PARAMETER, REPOSITORIES=ECR_REPOSITORY,
-        PATH=path, CANDIDATES=f"{path}-rotation",
+        PATH=path, CANDIDATES=f"{path}-rotation", BUCKET=BUCKET,
     )  # fmt: skip
     return dict(json.loads(filled))
+
+
+def bucket() -> dict[str, Any]:
+    """The transfer bucket's own policy, the one that the role deploy_target comes with."""
+    return _shipped("deploy_target/files/bucket_policy.json", "")
+
+
+def session_document() -> dict[str, Any]:
+    """What sessions of a deployment are like, as the role deploy_target has it."""
+    return _shipped("deploy_target/files/session_document.json", "")
 
 
 def controller() -> dict[str, Any]:
@@ -74,7 +85,7 @@ def controller() -> dict[str, Any]:
     of_the_lab = {"aws:ResourceTag/Environment": INSTANCE_TAGS["Environment"]}
     return _policy(
         _allow("Sessions", ["ssm:StartSession"], [instances], StringEquals=of_the_lab),
-        _allow("SessionDocument", ["ssm:StartSession"], [f"{_SSM}:document/SSM-SessionManagerRunShell"]),
+        _allow("SessionDocument", ["ssm:StartSession"], [f"{_SSM}:document/{SESSION_DOCUMENT}"]),
         _allow("OwnSessions", ["ssm:TerminateSession", "ssm:ResumeSession"], [f"{_SSM}:session/${{aws:username}}-*"]),
         _allow("Transfers", ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], [f"arn:aws:s3:::{BUCKET}/i-*"]),
         _allow("Bucket", ["s3:ListBucket", "s3:GetBucketLocation"], [f"arn:aws:s3:::{BUCKET}"]),

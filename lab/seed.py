@@ -5,7 +5,8 @@
 """Fills the emulated account: key, role, user, bucket, repository, parameters, an instance for every host container.
 
 What is there stays as it is, so seeding again changes nothing and keeps what tests or people changed. The account lives
-in its container's memory: after that container's restart all is made again, with new ids and keys.
+in its container's memory: after that container's restart all is made again, with new ids and keys. An account that is to
+begin empty gets nothing: then there are an administrator's keys, and the secrets that somebody has who provisions.
 """
 
 from __future__ import annotations
@@ -24,7 +25,6 @@ from .config import (
     BUCKET,
     CONTROLLER_USER,
     ECR_REPOSITORY,
-    ENDPOINT_URL,
     GIT_TOKEN_PARAMETER,
     HOST_ROLE,
     INSTANCE_TAGS,
@@ -33,6 +33,8 @@ from .config import (
     REGION,
     REGISTRY,
     ROTATION_ROLE,
+    SECURE_ENDPOINT_URL,
+    SESSION_DOCUMENT,
 )
 from .console import LabError
 
@@ -45,7 +47,8 @@ def client(service: str) -> Any:
     known = state.load_secrets()
     return boto3.client(
         service,
-        endpoint_url=ENDPOINT_URL,
+        endpoint_url=SECURE_ENDPOINT_URL,
+        verify=str(state.TLS / "ca.crt"),
         region_name=REGION,
         aws_access_key_id=known["admin_access_key"],
         aws_secret_access_key=known["admin_secret_key"],
@@ -61,11 +64,22 @@ def seed(hosts: dict[str, str]) -> dict[str, str]:
         _rotation_role(key_arn)
         _controller()
         _bucket()
+        _session_document()
         _ecr_repository()
         _parameters(key_arn)
         return _instances(hosts)
     except REFUSALS as error:
         raise LabError(f"the account refused its seeding: {error}; see: docker logs popcon-lab-account-1") from error
+
+
+def seed_nothing() -> None:
+    """Let a shell be the administrator, with the secrets that `inventories/lab` takes from its environment."""
+    known = state.load_secrets()
+    secrets = {
+        f"POPCON_{name.upper()}": known[name]
+        for name in ("db_username", "db_password", "db_root_password", "git_token")
+    }
+    state.write_env(known["admin_access_key"], known["admin_secret_key"], **secrets)
 
 
 def instances() -> list[dict[str, str]]:
@@ -190,6 +204,16 @@ def _bucket() -> None:
     s3.put_bucket_lifecycle_configuration(Bucket=BUCKET, LifecycleConfiguration={"Rules": [rule]})
     blocked = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
     s3.put_public_access_block(Bucket=BUCKET, PublicAccessBlockConfiguration=dict.fromkeys(blocked, True))
+    s3.put_bucket_policy(Bucket=BUCKET, Policy=json.dumps(policies.bucket()))
+
+
+def _session_document() -> None:
+    create = client("ssm").create_document
+    content = json.dumps(policies.session_document())
+    _unless_there(
+        "DocumentAlreadyExists", create, Name=SESSION_DOCUMENT, Content=content, DocumentType="Session",
+        DocumentFormat="JSON",
+    )  # fmt: skip
 
 
 def _ecr_repository() -> None:

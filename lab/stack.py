@@ -19,34 +19,46 @@ from .config import (
     ACCOUNT_ADDRESS,
     APP_PORT,
     EDGE_ADDRESS,
-    ENDPOINT_URL,
     GIT_ADDRESS,
     HOST_LABEL,
     LAB,
+    MODEL,
     NETWORK,
     PROJECT,
     PUSH_REGISTRY,
+    SECURE_ENDPOINT_URL,
     STATE,
 )
 from .console import LabError, run, say, step
 
 _OURS = f"label=com.docker.compose.project={PROJECT}"
+_SERVERS = ("account", "edge", "registry", "git")
 _ANSWER_SECONDS = 60
 
 
-def up(hosts: int | None) -> None:
-    """Make the lab complete, with `hosts` hosts (None: as many as there are, or 1); what is complete stays as it is."""
+def up(hosts: int | None, *, empty: bool) -> None:
+    """Make the lab complete, with `hosts` hosts (None: as many as there are, or 1); what is complete stays as it is.
+
+    With `empty`, the account has nothing in it, and the account itself makes the hosts, of its instances.
+    """
     started = time.monotonic()
     engine.ensure()
     if not state.exists() and _containers():
         raise LabError("a lab made from another working copy is here; remove it first: python -m lab down")
+    empty = _begins_empty(empty, hosts)
     known = state.prepare()
+    state.save_seeded(account="empty" if empty else "filled")
     images.build_all()
-    present = [container for container in _containers() if container["service"] == "host"]
-    count = hosts or len(present) or 1
-    # Compose, scaling down, would leave their volumes.
-    _remove_containers([host for host in present if _number(host["name"]) > count])
-    with step(f"Starting the account, its servers and {count} host{'' if count == 1 else 's'}"):
+    if empty:
+        what, options = "Starting the account and its servers", _SERVERS
+    else:
+        present = [container for container in _containers() if container["service"] == "host"]
+        count = hosts or len(present) or 1
+        # Compose, scaling down, would leave their volumes.
+        _remove_containers([host for host in present if _number(host["name"]) > count])
+        what = f"Starting the account, its servers and {count} host{'' if count == 1 else 's'}"
+        options = ("--scale", f"host={count}")
+    with step(what):
         files = ["--file", str(LAB / "compose.yml")]
         if engine.cgroup_version() == 1:
             files += ["--file", str(LAB / "compose.cgroup-v1.yml")]
@@ -54,9 +66,12 @@ def up(hosts: int | None) -> None:
             "LAB_STATE": str(STATE),
             "LAB_ADMIN_ACCESS_KEY": known["admin_access_key"],
             "LAB_ADMIN_SECRET_KEY": known["admin_secret_key"],
+            "LAB_MODEL": MODEL if empty else "",
         }
-        options = ("--detach", "--remove-orphans", "--scale", f"host={count}")
-        run(*engine.compose(), "--project-name", PROJECT, *files, "up", *options, env=env)
+        compose = (*engine.compose(), "--project-name", PROJECT, *files)
+        if empty:
+            run(*compose, "create", "host", env=env)
+        run(*compose, "up", "--detach", "--remove-orphans", *options, env=env)
         _wait("the account", lambda: _answers(ACCOUNT_ADDRESS, 4566, "/_lab/health") == 200)
         _wait("the registry", lambda: _answers(*_push_registry(), "/v2/") == 200)
         _wait("the git server", lambda: _answers(GIT_ADDRESS, 80, "/") == 401)
@@ -65,13 +80,17 @@ def up(hosts: int | None) -> None:
         for container in addresses:
             _wait(container, partial(_is_booted, container))
     images.prune()
-    images.push_all()
+    if empty:
+        seed.seed_nothing()
+    else:
+        with step("Filling the account"):
+            ids = seed.seed(addresses)
+        for container, address in addresses.items():
+            say(f"Host {ids[container]} is container {container} at {address}")
+    images.push_all(public_only=empty)
     gitops.seed()
-    with step("Filling the account"):
-        ids = seed.seed(addresses)
-    for container, address in addresses.items():
-        say(f"Host {ids[container]} is container {container} at {address}")
-    say(f"The lab is up after {time.monotonic() - started:.0f} s. To be its deployment controller: . {state.ENV}")
+    who = "the administrator of its empty account" if empty else "its deployment controller"
+    say(f"The lab is up after {time.monotonic() - started:.0f} s. To be {who}: . {state.ENV}")
 
 
 def down(with_images: bool) -> None:
@@ -95,7 +114,8 @@ def status() -> dict[str, Any]:
     """What is there: `{"up": bool, "services": [...], "hosts": [...], "urls": {...}}`, empty lists without a lab."""
     if not engine.is_running():
         return {"up": False, "services": [], "hosts": [], "urls": {}}
-    services = _containers()
+    empty = state.load_seeded().get("account") == "empty"
+    services = [service for service in _containers() if not (empty and service["name"] == MODEL)]
     for service in services:
         del service["id"]
     hosts: list[dict[str, str]] = []
@@ -106,14 +126,24 @@ def status() -> dict[str, Any]:
         except seed.REFUSALS as error:
             raise LabError(f"the emulated account does not answer: {error}; run: python -m lab up") from error
     return {
-        "up": bool(hosts) and all(service["state"] == "running" for service in services),
+        "up": bool(hosts or (empty and services)) and all(service["state"] == "running" for service in services),
         "services": services,
         "hosts": hosts,
         "urls": {
-            **({"aws": ENDPOINT_URL, "push": PUSH_REGISTRY, "git": f"http://{GIT_ADDRESS}"} if services else {}),
+            **({"aws": SECURE_ENDPOINT_URL, "push": PUSH_REGISTRY, "git": f"http://{GIT_ADDRESS}"} if services else {}),
             **{f"app on {host['name']}": f"http://{host['address']}:{APP_PORT}" for host in hosts},
         },
     }
+
+
+def _begins_empty(wanted: bool, hosts: int | None) -> bool:
+    """Whether the account is to be an empty one: if that is wanted, or was when the lab was made, which it stays then."""
+    was = state.load_seeded().get("account")
+    if wanted and was == "filled":
+        raise LabError("a lab with a filled account is here; remove it first: python -m lab down")
+    if hosts and was == "empty":
+        raise LabError("the account here began empty and makes its own hosts; remove it first: python -m lab down")
+    return wanted or was == "empty"
 
 
 def _containers() -> list[dict[str, str]]:
@@ -125,7 +155,7 @@ def _containers() -> list[dict[str, str]]:
 
 
 def _host_addresses() -> dict[str, str]:
-    """The running hosts: container name -> address in the lab's network, in the order of their numbers."""
+    """The running hosts: container name -> address in the lab's network, by name."""
     running = run("docker", "ps", "--quiet", "--filter", _OURS, "--filter", f"label={HOST_LABEL}").stdout.split()
     if not running:
         return {}
@@ -133,7 +163,7 @@ def _host_addresses() -> dict[str, str]:
         container["Name"].lstrip("/"): container["NetworkSettings"]["Networks"][NETWORK]["IPAddress"]
         for container in json.loads(run("docker", "inspect", *running).stdout)
     }
-    return dict(sorted(found.items(), key=lambda item: _number(item[0])))
+    return dict(sorted(found.items(), key=lambda item: (len(item[0]), item[0])))
 
 
 def _number(container: str) -> int:
@@ -146,10 +176,11 @@ def _remove_containers(containers: list[dict[str, str]]) -> None:
     if not containers:
         return
     with step(f"Removing {len(containers)} container{'' if len(containers) == 1 else 's'}"):
-        # An engine inside a host that is stopped in order takes its containers' cgroups and mounts away with it.
-        hosts = [container["id"] for container in containers if container["service"] == "host"]
-        if hosts:
-            run("docker", "stop", "--time", "30", *hosts)
+        # An engine inside a host that is stopped in order takes its containers' cgroups and mounts away with it. The account
+        # may be one that would start the host again.
+        for service in ("account", "host"):
+            if ids := [container["id"] for container in containers if container["service"] == service]:
+                run("docker", "stop", "--time", "30", *ids)
         run("docker", "rm", "--force", "--volumes", *(container["id"] for container in containers))
 
 

@@ -18,7 +18,16 @@ import sys
 from pathlib import Path
 
 from . import certs
-from .config import ACCOUNT_ADDRESS, EDGE_ADDRESS, ENDPOINT_URL, GIT_ADDRESS, GIT_USER, LAB, REGION, STATE
+from .config import (
+    ACCOUNT_ADDRESS,
+    EDGE_ADDRESS,
+    GIT_ADDRESS,
+    GIT_USER,
+    LAB,
+    REGION,
+    SECURE_ENDPOINT_URL,
+    STATE,
+)
 
 _SECRETS = STATE / "secrets.json"
 _SEEDED = STATE / "seeded.json"
@@ -64,11 +73,12 @@ def save_seeded(**facts: str) -> None:
     _write(_SEEDED, json.dumps({**load_seeded(), **facts}, indent=1))
 
 
-def write_env(access_key_id: str, secret_access_key: str) -> None:
-    """Write the file that makes a shell, or a test, the deployment controller of this lab."""
+def write_env(access_key_id: str, secret_access_key: str, **more: str) -> None:
+    """Write the file that makes a shell, or a test, the deployment controller of this lab; `more` is exported too."""
     addresses = ",".join((ACCOUNT_ADDRESS, EDGE_ADDRESS, GIT_ADDRESS))
     values = {
-        "AWS_ENDPOINT_URL": ENDPOINT_URL,
+        "AWS_ENDPOINT_URL": SECURE_ENDPOINT_URL,
+        "AWS_CA_BUNDLE": str(TLS / "ca.crt"),
         "AWS_ACCESS_KEY_ID": access_key_id,
         "AWS_SECRET_ACCESS_KEY": secret_access_key,
         "AWS_REGION": REGION,
@@ -76,6 +86,7 @@ def write_env(access_key_id: str, secret_access_key: str) -> None:
         "AWS_SESSION_MANAGER_PLUGIN": session_manager_plugin(),
         # The lab's client needs a Python with websockets: this one.
         "POPCON_LAB_PYTHON": sys.executable,
+        **more,
     }
     lines = [f"export {name}={shlex.quote(value)}" for name, value in values.items()]
     # A profile or a session token of the user's own would win over, or spoil, the keys above.

@@ -12,6 +12,8 @@ LAB_ADMIN_ACCESS_KEY        the seeding principal, who may do all        require
 LAB_ADMIN_SECRET_KEY        its secret                                   required
 LAB_CHANNEL_URL             the gateway as clients and hosts reach it    ws://10.213.77.10:4567
 LAB_IMDS_ADDRESS            where the metadata service listens           169.254.169.254
+LAB_NETWORK                 the network with the instances' addresses    popcon-lab
+LAB_MODEL                   the container that instances are made like   none: they are containers that are there
 =========================== ============================================ ===============================
 
 Ports: 4566 AWS API and ``/_lab/``, 4567 data channels, 80 on the metadata address. Needs the engine's socket.
@@ -67,6 +69,8 @@ def _environment() -> dict[str, str]:
         "LAB_REGISTRY": f"{account_id}.dkr.ecr.{region}.amazonaws.com",
         "LAB_CHANNEL_URL": "ws://10.213.77.10:4567",
         "LAB_IMDS_ADDRESS": "169.254.169.254",
+        "LAB_NETWORK": "popcon-lab",
+        "LAB_MODEL": "",
     }
     missing = [name for name in ("LAB_ADMIN_ACCESS_KEY", "LAB_ADMIN_SECRET_KEY") if not os.environ.get(name)]
     if missing:
@@ -85,6 +89,7 @@ def _wire(environment: dict[str, str]) -> tuple[Any, Any]:
     from .counters import Counters
     from .ecr import Tokens
     from .gateway import Gateway
+    from .instances import Machines
     from .shell import ContainerShell
 
     region, account_id = environment["LAB_REGION"], environment["LAB_ACCOUNT_ID"]
@@ -93,8 +98,8 @@ def _wire(environment: dict[str, str]) -> tuple[Any, Any]:
     except selftest.SelfTestError as error:
         sys.exit(f"self-test: {error}")
     backends = Backends(account_id, region)
+    backends.publish_image()
     keyring = Keyring(backends, (environment["LAB_ADMIN_ACCESS_KEY"], environment["LAB_ADMIN_SECRET_KEY"]))
-    authorizer = Authorizer(backends)
     settings, counters = Settings(), Counters()
     gateway = Gateway(
         environment["LAB_CHANNEL_URL"],
@@ -102,10 +107,13 @@ def _wire(environment: dict[str, str]) -> tuple[Any, Any]:
         lambda: settings.session_first_output_delay_seconds,
         counters.typed,
     )
+    authorizer = Authorizer(backends, gateway.owner)
     registry = environment["LAB_REGISTRY"]
     tokens = Tokens(registry, account_id, region, authorizer, lambda: settings.ecr_token_life_seconds)
     moto = DomainDispatcherApplication(create_backend_app)
     api = Api(backends, Authenticator(keyring), authorizer, tokens, gateway, settings, moto, counters=counters)
+    if environment["LAB_MODEL"]:
+        Machines(backends, environment["LAB_MODEL"], environment["LAB_NETWORK"]).follow()
     metadata = imds.serve(imds.Metadata(backends, keyring), backends, (environment["LAB_IMDS_ADDRESS"], IMDS_PORT))
     return api, metadata
 

@@ -15,6 +15,9 @@ signature:
     Authorization, and X-Original-Method and X-Original-URI where given.
 ``/_lab/hub-auth`` any method
     The same for the public images: always 200, so that their requests are counted.
+``/_lab/push-auth`` any method
+    The same for pushes from this machine, which has no token: 200 for the public images and for a repository that the
+    account has, else 403.
 ``/_lab/counters`` GET, DELETE
     JSON: sessions, lines (typed into their shells), api {service:Action -> calls}, s3 {put, get, delete, head,
     uploaded_bytes}, registry {METHOD kind -> requests}. DELETE sets them to zero.
@@ -27,7 +30,6 @@ signature:
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import io
 import json
 import threading
@@ -43,16 +45,18 @@ from .auth import Authenticator, Authorizer, Principal, Signed
 from .backends import Backends, Instance
 from .channel import AGENT_VERSION
 from .counters import Counters
-from .ecr import LIFE, Tokens
+from .ecr import LIFE, Tokens, repository_of
 from .errors import Denial, Fault, Refusal, Reply, reply
 from .gateway import Gateway, NoSuchSession, Session
 from .hold import Hold
-from .request import Request, read
+from .request import Call, Request, read
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 
 _SHELL_DOCUMENT = "SSM-SessionManagerRunShell"
+#: Where moto knows a key by its id only.
+_BY_KEY_ID = ("kms:CancelKeyDeletion", "kms:ScheduleKeyDeletion")
 
 
 @dataclasses.dataclass
@@ -101,7 +105,9 @@ class Api:
         try:
             signed = self.authenticator.verify(request)
             call = read(request, signed.service, signed.region, self.backends.account_id)
-            self.authorizer.check(signed.principal, call, signed.region)
+            # The edge, which ends TLS, says so.
+            secure = request.headers.get("x-forwarded-proto") == "https"
+            self.authorizer.check(signed.principal, call, signed.region, secure=secure)
             self.counters.count(call, request)
             if not self.hold.passes(signed.principal.arn, call.name):
                 raise Refusal("AccessDeniedException", "The lab held this call.")
@@ -117,21 +123,22 @@ class Api:
         # moto has a metadata service and a reset of its own, both open to anybody who asks for such a path.
         if request.target.startswith(("/latest/", "/moto-api")) and signed.service != "s3":
             return _send(start_response, Reply(404, "text/plain", b""), request.method)
-        environ["wsgi.input"] = io.BytesIO(request.body)
-        environ["CONTENT_LENGTH"] = str(len(request.body))
+        body = _by_key_id(call) if call.name in _BY_KEY_ID else request.body
+        environ["wsgi.input"] = io.BytesIO(body)
+        environ["CONTENT_LENGTH"] = str(len(body))
         return self.moto(environ, start_response)
 
     def start_session(self, parameters: dict[str, Any], signed: Signed) -> dict[str, Any]:
         """ssm:StartSession."""
-        document = parameters.get("DocumentName") or _SHELL_DOCUMENT
-        if document != _SHELL_DOCUMENT:
+        document = str(parameters.get("DocumentName") or _SHELL_DOCUMENT)
+        if document != _SHELL_DOCUMENT and not self.backends.is_session_document(document):
             raise Refusal("InvalidDocument", f"Document with name {document} does not exist.")
         target = str(parameters.get("Target", ""))
         container = self._connected().get(target)
         if container is None:
             raise Refusal("TargetNotConnected", f"{target} is not connected.")
         reason = str(parameters.get("Reason", ""))
-        return self.gateway.call(self.gateway.start(target, container, signed.principal.arn, reason))
+        return self.gateway.call(self.gateway.start(target, container, signed.principal.arn, reason, document))
 
     def resume_session(self, parameters: dict[str, Any], signed: Signed) -> dict[str, Any]:
         """ssm:ResumeSession."""
@@ -192,8 +199,12 @@ class Api:
 
     def _lab(self, request: Request, start_response: StartResponse) -> Iterable[bytes]:
         name = request.target.partition("?")[0].removeprefix("/_lab/")
+        original = (request.headers.get("x-original-method", ""), request.headers.get("x-original-uri", ""))
+        if name == "push-auth":
+            repository = repository_of(original[1])
+            known = not repository or repository.startswith("library/") or self.backends.has_repository(repository)
+            return _send(start_response, Reply(200 if known else 403, "text/plain", b""), request.method)
         if name in ("registry-auth", "hub-auth"):
-            original = (request.headers.get("x-original-method", ""), request.headers.get("x-original-uri", ""))
             self.counters.registry(*original)
             if name == "hub-auth":
                 return _send(start_response, Reply(200, "text/plain", b""), request.method)
@@ -251,14 +262,16 @@ _ACTIONS: dict[str, Callable[[Api, dict[str, Any], Signed], dict[str, Any]]] = {
 
 def _identity(principal: Principal, account_id: str) -> Reply:
     """sts:GetCallerIdentity's answer: moto knows nothing of the keys of ``auth.Keyring``."""
-    kind = "AROALAB" if ":assumed-role/" in principal.arn else "AIDALAB"
-    digest = hashlib.sha256(principal.arn.rsplit("/", 1)[0].encode()).hexdigest().upper()[:14]
-    user_id = f"{kind}{digest}:{principal.name}" if kind == "AROALAB" else f"{kind}{digest}"
-    result = f"<Arn>{principal.arn}</Arn><UserId>{user_id}</UserId><Account>{account_id}</Account>"
+    result = f"<Arn>{principal.arn}</Arn><UserId>{principal.user_id}</UserId><Account>{account_id}</Account>"
     request_id = f"<ResponseMetadata><RequestId>{uuid4()}</RequestId></ResponseMetadata>"
     body = f"<GetCallerIdentityResult>{result}</GetCallerIdentityResult>{request_id}"
     xml = f'<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">{body}</GetCallerIdentityResponse>'
     return Reply(200, "text/xml", xml.encode())
+
+
+def _by_key_id(call: Call) -> bytes:
+    """The body of a call that names a key by its ARN, for moto."""
+    return json.dumps({**call.parameters, "KeyId": str(call.parameters.get("KeyId", "")).rpartition("/")[2]}).encode()
 
 
 def _described(session: Session) -> dict[str, Any]:
@@ -268,7 +281,7 @@ def _described(session: Session) -> dict[str, Any]:
         "Target": session.target,
         "Status": session.status,
         "StartDate": session.started,
-        "DocumentName": _SHELL_DOCUMENT,
+        "DocumentName": session.document,
         "Owner": session.owner,
         "Reason": session.reason,
         **ended,

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Who asks, and may they: Signature Version 4 verified by recomputation, then the principal's IAM policies.
+"""Who asks, and may they: Signature Version 4 verified by recomputation, then the bucket's and the principal's policies.
 
 The recomputation is botocore's own signer over the request as received. Source of rules and words: *Signature Version 4
 signing process*, *Common errors* of each service's API reference, and the texts AWS answers with.
@@ -49,6 +49,12 @@ class Principal:
     def name(self) -> str:
         """The user's name, or an assumed role's session name."""
         return self.arn.rsplit("/", 1)[-1]
+
+    @property
+    def user_id(self) -> str:
+        """``aws:userid``: made of the ARN, as moto knows nothing of the keys of ``Keyring``."""
+        digest = hashlib.sha256(self.arn.rsplit("/", 1)[0].encode()).hexdigest().upper()[:14]
+        return f"AROALAB{digest}:{self.name}" if ":assumed-role/" in self.arn else f"AIDALAB{digest}"
 
 
 @dataclass(frozen=True)
@@ -189,31 +195,46 @@ class Authenticator:
 
 
 class Authorizer:
-    """Asks the principal's identity-based policies; a refusal is a ``Denial``."""
+    """Asks the bucket's policy, and the principal's identity-based ones; a refusal is a ``Denial``.
 
-    def __init__(self, backends: Backends) -> None:
+    ``session_owner`` tells the ARN of who started a session, None where there is no such session.
+    """
+
+    def __init__(
+        self, backends: Backends, session_owner: Callable[[str], str | None] = lambda session_id: None
+    ) -> None:
         self._backends = backends
+        self._session_owner = session_owner
 
-    def check(self, principal: Principal, call: Call, region: str) -> None:
-        """Nothing, or a ``Denial`` that names the first resource the principal may not use."""
-        if principal.admin or call.name == "sts:GetCallerIdentity":
+    def check(self, principal: Principal, call: Call, region: str, *, secure: bool = False) -> None:
+        """Nothing, or a ``Denial`` that names the first resource the principal may not use; ``secure``: over TLS."""
+        if call.name == "sts:GetCallerIdentity":
             return
         documents = self._backends.policies(principal.arn)
         context = {
             "aws:principalarn": principal.arn,
             "aws:principalaccount": self._backends.account_id,
             "aws:requestedregion": region,
+            "aws:securetransport": str(secure).lower(),
+            "aws:userid": principal.user_id,
         }
         if ":user/" in principal.arn:
             context["aws:username"] = principal.name
         for resource in call.resources:
+            if policy.allows(self._backends.bucket_policies(resource), call.name, resource, context)[1]:
+                raise Denial(call.service, principal.arn, call.name, resource, "a resource-based policy")
+            if principal.admin:
+                continue
             tags = self._tags(resource)
             allowed, explicitly = policy.allows(documents, call.name, resource, context | tags)
             if not allowed:
-                raise Denial(call.service, principal.arn, call.name, resource, explicitly)
+                by = "an identity-based policy" if explicitly else ""
+                raise Denial(call.service, principal.arn, call.name, resource, by)
 
     def _tags(self, resource: str) -> dict[str, str]:
-        """The condition keys of an instance's tags: StartSession is commonly restricted by them."""
+        """The condition keys of an instance's or a session's tags: sessions are commonly restricted by them."""
+        if ":session/" in resource and (owner := self._session_owner(resource.rsplit("/", 1)[-1])):
+            return {"ssm:resourcetag/aws:ssmmessages:session-id": Principal(owner).user_id}
         if ":instance/" not in resource:
             return {}
         instance_id = resource.rsplit("/", 1)[-1]

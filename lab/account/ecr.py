@@ -79,11 +79,11 @@ class Tokens:
         principal, expires = known
         if expires <= self._now():
             return Verdict(403, _EXPIRED)
-        match = _REPOSITORY.match(uri)
-        if match is None:
+        repository = repository_of(uri)
+        if not repository:
             return Verdict(200)
         action = _action(method, uri)
-        resource = f"arn:aws:ecr:{self._region}:{self._account_id}:repository/{match['name']}"
+        resource = f"arn:aws:ecr:{self._region}:{self._account_id}:repository/{repository}"
         try:
             self._authorizer.check(principal, Call("ecr", action, {}, (resource,)), self._region)
         except Denial as denial:
@@ -100,6 +100,12 @@ class Tokens:
         with self._lock:
             self._tokens[_digest(token)] = principal, expires
         return _entry(token, expires, self.registry)
+
+
+def repository_of(uri: str) -> str:
+    """The repository that a request of the registry's protocol is about; empty if none."""
+    match = _REPOSITORY.match(uri)
+    return match["name"] if match else ""
 
 
 def _entry(token: str, expires: float, registry: str) -> dict[str, Any]:

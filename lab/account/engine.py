@@ -17,6 +17,8 @@ SOCKET = "/var/run/docker.sock"
 
 #: What marks a container as an EC2 stand-in.
 HOST_LABEL = "popcon.lab.role=host"
+#: On a container that was made for an instance: the instance's id.
+INSTANCE_LABEL = "popcon.lab.instance"
 
 
 class EngineError(RuntimeError):
@@ -65,6 +67,46 @@ def hosts() -> dict[str, str]:
             if network["IPAddress"]:
                 found[network["IPAddress"]] = container["Id"]
     return found
+
+
+def made() -> dict[str, tuple[str, bool]]:
+    """The containers that were made for instances: instance id -> container id, and whether it runs."""
+    filters = json.dumps({"label": [INSTANCE_LABEL]})
+    containers = call("GET", f"/containers/json?{urlencode({'all': 1, 'filters': filters})}")
+    return {one["Labels"][INSTANCE_LABEL]: (one["Id"], one["State"] == "running") for one in containers}
+
+
+def make_like(model: str, instance: str, network: str, address: str) -> None:
+    """Make a container for an instance, as another one is but for its address in the network; it does not run yet."""
+    like = call("GET", f"/containers/{quote(model)}/json")
+    labels = like["Config"]["Labels"]
+    body = {
+        # The name in the host itself is the new container's own.
+        **{name: value for name, value in like["Config"].items() if name != "Hostname"},
+        "HostConfig": {**like["HostConfig"], "NetworkMode": network},
+        # To compose it is what `compose run` makes: nothing to count, to change or to take for an orphan.
+        "Labels": {**labels, "com.docker.compose.oneoff": "True", INSTANCE_LABEL: instance},
+        "NetworkingConfig": {"EndpointsConfig": {network: {"IPAMConfig": {"IPv4Address": address}}}},
+    }
+    name = f"{labels['com.docker.compose.project']}-{instance}"
+    container = call("POST", f"/containers/create?{urlencode({'name': name})}", body)["Id"]
+    for other in like["NetworkSettings"]["Networks"].keys() - {network}:
+        call("POST", f"/networks/{quote(other)}/connect", {"Container": container})
+
+
+def start(container: str) -> None:
+    """Start a container."""
+    call("POST", f"/containers/{quote(container)}/start")
+
+
+def stop(container: str) -> None:
+    """Stop a container in order, for as long as it says that this may take."""
+    call("POST", f"/containers/{quote(container)}/stop")
+
+
+def remove(container: str) -> None:
+    """Remove a container with its own volumes."""
+    call("DELETE", f"/containers/{quote(container)}?v=1&force=1")
 
 
 def create_exec(container: str, command: list[str], **options: Any) -> str:

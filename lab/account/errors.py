@@ -37,7 +37,8 @@ class Denial(Exception):
     principal: str
     action: str
     resource: str
-    explicitly: bool
+    #: What denies it expressly, such as ``an identity-based policy``; empty if nothing does, and nothing allows it.
+    denied_by: str = ""
 
     @property
     def message(self) -> str:
@@ -45,8 +46,8 @@ class Denial(Exception):
         # S3 quotes the resource, EC2 leaves it out.
         quote = '"' if self.service == "s3" else ""
         where = "" if self.service == "ec2" else f" on resource: {quote}{self.resource}{quote}"
-        if self.explicitly:
-            why = "with an explicit deny in an identity-based policy"
+        if self.denied_by:
+            why = f"with an explicit deny in {self.denied_by}"
         else:
             why = f"because no identity-based policy allows the {self.action} action"
         return f"User: {self.principal} is not authorized to perform: {self.action}{where} {why}"

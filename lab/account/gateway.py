@@ -61,6 +61,7 @@ class Session:
     container: str
     owner: str
     reason: str
+    document: str
     token: str
     channel: Channel
     started: float = field(default_factory=time.time)
@@ -116,11 +117,14 @@ class Gateway:
             raise RuntimeError("the gateway does not serve yet")
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(timeout=30)
 
-    async def start(self, target: str, container: str, owner: str, reason: str = "") -> dict[str, str]:
+    async def start(
+        self, target: str, container: str, owner: str, reason: str = "", document: str = ""
+    ) -> dict[str, str]:
         """StartSession's answer for an instance and the container behind it."""
         name = owner.rsplit("/", 1)[-1]
         session_id = f"{name}-{secrets.token_hex(9)[:17]}"
-        session = Session(session_id, target, container, owner, reason, _token(), Channel(session_id, target))
+        channel = Channel(session_id, target)
+        session = Session(session_id, target, container, owner, reason, document, _token(), channel)
         self.sessions[session_id] = session
         self._spawn(session, self._expire(session, CONNECT_GRACE))
         return self._ticket(session)
@@ -140,6 +144,11 @@ class Gateway:
             await self._finish(session, "Terminated")
             await session.over.wait()
         return {"SessionId": session_id}
+
+    def owner(self, session_id: str) -> str | None:
+        """The ARN of who started a session; None where there is no such session."""
+        session = self.sessions.get(session_id)
+        return session.owner if session else None
 
     async def close(self) -> None:
         """End every session."""

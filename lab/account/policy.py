@@ -2,12 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Identity-based IAM policies: may this principal do this? Everything is denied, an Allow permits, a Deny wins.
+"""IAM policies: may this principal do this? Everything is denied, an Allow permits, a Deny wins.
 
 Understood: Action, NotAction, Resource, NotResource with ``*`` and ``?``, policy variables, and Condition with the
 operators of ``_OPERATORS``. A statement with an operator or a context key that is not known here never allows; as a
-Deny it applies, so that the lab is never laxer than AWS. Not emulated: resource policies, permission boundaries,
-SCPs, session policies, ``iam:PassRole``.
+Deny it applies, so that the lab is never laxer than AWS. Of resource policies only those of buckets are asked, and only
+for what they deny, to whomever. Not emulated: permission boundaries, SCPs, session policies, ``iam:PassRole``.
 """
 
 from __future__ import annotations
@@ -77,6 +77,7 @@ _OPERATORS: dict[str, Callable[[list[str], str], bool]] = {
     "StringLike": lambda wanted, actual: any(_like(pattern, actual) for pattern in wanted),
     "StringNotLike": lambda wanted, actual: not any(_like(pattern, actual) for pattern in wanted),
     "ArnLike": lambda wanted, actual: any(_like(pattern, actual) for pattern in wanted),
+    "Bool": lambda wanted, actual: actual in [value.lower() for value in wanted],
 }
 
 

@@ -104,7 +104,10 @@ def read(request: Request, service: str, region: str, account_id: str) -> Call:
 def _ssm(action: str, parameters: dict[str, Any], region: str, account_id: str) -> list[str]:
     base = f"arn:aws:ssm:{region}:{account_id}"
     if action == "StartSession":
-        return [f"arn:aws:ec2:{region}:{account_id}:instance/{parameters.get('Target', '')}"]
+        # The document counts where one is named; the default one is everybody's.
+        document = parameters.get("DocumentName")
+        named = [f"{base}:document/{document}"] if document else []
+        return [f"arn:aws:ec2:{region}:{account_id}:instance/{parameters.get('Target', '')}", *named]
     if action in ("ResumeSession", "TerminateSession"):
         return [f"{base}:session/{parameters.get('SessionId', '')}"]
     if action == "GetParametersByPath":

@@ -11,10 +11,12 @@ from typing import Any
 
 from moto.ec2.models import ec2_backends
 from moto.iam.models import iam_backends
+from moto.s3.models import s3_backends
+from moto.ssm.models import ssm_backends
 from moto.sts.models import sts_backends
 
 from . import policy
-from .backends import Backends
+from .backends import DEBIAN_IMAGE, Backends
 
 #: What the account offers. moto imports a service at its first request; importing them here makes that request quick.
 _SERVICES = ("ec2", "ecr", "iam", "kms", "s3", "ssm", "sts")
@@ -41,7 +43,7 @@ def run(region: str) -> None:
     except Exception as error:
         raise SelfTestError(f"moto's private API has changed: {type(error).__name__}: {error}") from error
     finally:
-        for accounts in (iam_backends, ec2_backends, sts_backends):
+        for accounts in (iam_backends, ec2_backends, s3_backends, ssm_backends, sts_backends):
             accounts.pop(_ACCOUNT, None)
 
 
@@ -60,6 +62,14 @@ def _check(backends: Backends, iam: Any) -> None:
         instance is not None and instance.private_ip == _ADDRESS and instance.running, "an instance's private address"
     )
     _expect(backends.key("ASIAUNKNOWN") is None, "that a key is unknown")
+    bucket = s3_backends[_ACCOUNT]["aws"].create_bucket("popcon-lab-selftest", backends.region)
+    bucket.policy = _POLICY.encode()
+    _expect(backends.bucket_policies(f"{bucket.arn}/key") == [_POLICY], "a bucket's policy")
+    s3_backends[_ACCOUNT]["aws"].delete_bucket(bucket.name)
+    backends.publish_image()
+    name, image = DEBIAN_IMAGE
+    _expect(ssm_backends[_ACCOUNT][backends.region].get_parameter(name).value == image, "a public parameter")
+    _expect(not backends.is_session_document("none") and not backends.has_repository("none"), "what there is not")
 
 
 def _expect(truth: bool, what: str) -> None:

@@ -119,7 +119,7 @@ class Account:
     ) -> Answer:
         """One call of a JSON service, e.g. ``ssm:GetParameter``."""
         service, _dummy, name = action.partition(":")
-        target = {"ssm": "AmazonSSM", "ecr": "AmazonEC2ContainerRegistry_V20150921"}[service]
+        target = {"ssm": "AmazonSSM", "ecr": "AmazonEC2ContainerRegistry_V20150921", "kms": "TrentService"}[service]
         headers = {"X-Amz-Target": f"{target}.{name}", "Content-Type": "application/x-amz-json-1.1"}
         return self.signed(keys, service, headers=headers, body=json.dumps(parameters or {}).encode(), **options)
 
@@ -273,7 +273,9 @@ def account(monkeypatch: pytest.MonkeyPatch, running: Running) -> Iterator[Accou
     pytest.importorskip("flask_cors")
     monkeypatch.setenv("MOTO_ACCOUNT_ID", ACCOUNT)
     from moto.ec2.models import ec2_backends
+    from moto.ecr.models import ecr_backends
     from moto.iam.models import iam_backends
+    from moto.kms.models import kms_backends
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
     from moto.s3.models import s3_backends
     from moto.ssm.models import ssm_backends
@@ -285,7 +287,7 @@ def account(monkeypatch: pytest.MonkeyPatch, running: Running) -> Iterator[Accou
     made.backends = backends.Backends(ACCOUNT, REGION)
     made.keyring = auth.Keyring(made.backends, ADMIN, made.now)
     made.metadata = imds.Metadata(made.backends, made.keyring, made.now)
-    authorizer = auth.Authorizer(made.backends)
+    authorizer = auth.Authorizer(made.backends, running.gateway.owner)
     settings = api.Settings()
     tokens = ecr.Tokens(REGISTRY, ACCOUNT, REGION, authorizer, lambda: settings.ecr_token_life_seconds, made.now)
     made.api = api.Api(
@@ -299,6 +301,8 @@ def account(monkeypatch: pytest.MonkeyPatch, running: Running) -> Iterator[Accou
         hosts=lambda: made.containers,
     )
     yield made
-    for accounts in (ec2_backends, iam_backends, s3_backends, ssm_backends, sts_backends):
+    for accounts in (
+        ec2_backends, ecr_backends, iam_backends, kms_backends, s3_backends, ssm_backends, sts_backends,
+    ):  # fmt: skip
         accounts.pop(ACCOUNT, None)
     s3_backends.bucket_accounts.clear()

@@ -161,6 +161,21 @@ def test_everybody_may_ask_who_they_are(account: Account) -> None:
     assert f"<Account>{ACCOUNT}</Account>" in body
 
 
+def test_a_key_by_its_arn(account: Account) -> None:
+    arn = account.call(ADMIN, "kms:CreateKey").json()["KeyMetadata"]["Arn"]
+    state = []
+    for action in ("ScheduleKeyDeletion", "CancelKeyDeletion"):
+        assert account.call(ADMIN, f"kms:{action}", {"KeyId": arn}).status == 200
+        state.append(account.call(ADMIN, "kms:DescribeKey", {"KeyId": arn}).json()["KeyMetadata"]["KeyState"])
+    assert state == ["PendingDeletion", "Disabled"]
+
+
+def test_the_image_that_debian_publishes(account: Account) -> None:
+    account.backends.publish_image()
+    answer = account.call(ADMIN, "ssm:GetParameter", {"Name": "/aws/service/debian/release/13/latest/amd64"})
+    assert answer.json()["Parameter"]["Value"].startswith("ami-")
+
+
 def presign(account: Account, keys: tuple[str, ...], method: str, path: str, seconds: int = 60) -> str:
     """A presigned URL's path and query."""
     from botocore.auth import S3SigV4QueryAuth
@@ -195,6 +210,28 @@ def test_presigned_urls(account: Account) -> None:
     assert (elsewhere.status, b"<Code>AccessDenied</Code>" in elsewhere.body) == (403, True)
     old = account.request("GET", "/transfer/x?AWSAccessKeyId=AKIAADMIN&Signature=x&Expires=9999999999")
     assert (old.status, b"Please use AWS4-HMAC-SHA256" in old.body) == (400, True)
+
+
+def test_a_bucket_that_wants_tls(account: Account) -> None:
+    statement = {
+        "Effect": "Deny", "Principal": {"AWS": ["*"]}, "Action": ["s3:*"],
+        "Resource": ["arn:aws:s3:::transfer", "arn:aws:s3:::transfer/*"],
+        "Condition": {"Bool": {"aws:SecureTransport": ["false"]}},
+    }  # fmt: skip
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]}).encode()
+    where = f"<CreateBucketConfiguration><LocationConstraint>{REGION}</LocationConstraint></CreateBucketConfiguration>"
+    unsigned = {"X-Amz-Content-SHA256": "UNSIGNED-PAYLOAD"}
+    for path, body in (("/transfer", where.encode()), ("/transfer?policy", document)):
+        assert account.signed(ADMIN, "s3", path, method="PUT", headers=unsigned, body=body).status in (200, 204)
+    keys = account.user("u", allow("s3:*", "arn:aws:s3:::transfer/*"))
+    tls = {"X-Forwarded-Proto": "https"}
+    url = presign(account, keys, "PUT", "/transfer/i-1/x")
+    assert account.request("PUT", url, tls, b"hello").status == 200
+    refused = account.request("PUT", url, body=b"other")
+    assert (refused.status, b"with an explicit deny in a resource-based policy" in refused.body) == (403, True)
+    # An administrator is no exception.
+    for headers, status in ((EMPTY, 403), ({**EMPTY, **tls}, 200)):
+        assert account.signed(ADMIN, "s3", "/transfer/i-1/x", method="GET", headers=headers).status == status
 
 
 def test_a_body_other_than_signed(account: Account) -> None:
@@ -233,6 +270,15 @@ def test_ecr_token_opens_the_registry_until_it_expires(account: Account) -> None
     account.later = 43_201
     expired = account.request("GET", "/_lab/registry-auth", basic(token))
     assert (expired.status, expired.body.startswith(b"Your authorization token has expired.")) == (403, True)
+
+
+def test_pushes_go_where_the_account_has_a_repository(account: Account) -> None:
+    def push(uri: str) -> int:
+        return account.request("GET", "/_lab/push-auth", {"X-Original-Method": "PUT", "X-Original-URI": uri}).status
+
+    assert [push("/v2/"), push("/v2/library/redis/manifests/8"), push("/v2/dev-app/blobs/uploads/")] == [200, 200, 403]
+    assert account.call(ADMIN, "ecr:CreateRepository", {"repositoryName": "dev-app"}).status == 200
+    assert [push("/v2/dev-app/blobs/uploads/"), push("/v2/other/manifests/x")] == [200, 403]
 
 
 def test_ecr_token_life_is_settable(account: Account) -> None:
@@ -352,9 +398,42 @@ def test_sessions_only_with_the_right_instances(account: Account) -> None:
     assert error(account.call(ADMIN, "ssm:StartSession", {"Target": other.id}))[0] == "TargetNotConnected"
 
 
-def test_other_documents_are_refused(account: Account) -> None:
-    parameters = {"Target": "i-0", "DocumentName": "AWS-StartPortForwardingSession"}
-    assert error(account.call(ADMIN, "ssm:StartSession", parameters))[0] == "InvalidDocument"
+def test_sessions_by_a_document(account: Account) -> None:
+    instance = account.instance()
+    account.containers[HOST_ADDRESS] = "container"
+    for name, kind in (("own", "Standard_Stream"), ("ports", "Port")):
+        content = json.dumps({"schemaVersion": "1.0", "sessionType": kind})
+        document = {"Name": name, "Content": content, "DocumentType": "Session", "DocumentFormat": "JSON"}
+        assert account.call(ADMIN, "ssm:CreateDocument", document).status == 200
+    on_instances = allow("ssm:StartSession", f"arn:aws:ec2:{REGION}:{ACCOUNT}:instance/*")
+    with_own = allow("ssm:StartSession", f"{ARN}:document/own")
+    keys, other = (
+        account.user("u", on_instances, with_own, allow("ssm:DescribeSessions")),
+        account.user("v", on_instances),
+    )
+    own = {"Target": instance.id, "DocumentName": "own"}
+    assert account.call(keys, "ssm:StartSession", own).status == 200
+    (session,) = account.call(keys, "ssm:DescribeSessions", {"State": "Active"}).json()["Sessions"]
+    assert session["DocumentName"] == "own"
+    code, message = error(account.call(other, "ssm:StartSession", own))
+    assert (code, f"on resource: {ARN}:document/own" in message) == ("AccessDeniedException", True)
+    for name in ("ports", "AWS-StartPortForwardingSession"):
+        answer = account.call(ADMIN, "ssm:StartSession", {"Target": instance.id, "DocumentName": name})
+        assert error(answer)[0] == "InvalidDocument"
+
+
+def test_sessions_of_a_role_are_its_own_by_their_tag(account: Account) -> None:
+    tag = "ssm:resourceTag/aws:ssmmessages:session-id"
+    own = allow("ssm:TerminateSession", f"{ARN}:session/*", Condition={"StringLike": {tag: "${aws:userid}*"}})
+    keys = minted(account, allow("ssm:StartSession"), own)
+    user = account.user("u", own)
+    account.containers[HOST_ADDRESS] = "container"
+    target = {"Target": next(iter(account.backends.instances())).id}
+    session = account.call(keys, "ssm:StartSession", target).json()["SessionId"]
+    # It begins with the session's name, and not with the user id that ${aws:userid} is.
+    assert session.startswith("i-")
+    assert error(account.call(user, "ssm:TerminateSession", {"SessionId": session}))[0] == "AccessDeniedException"
+    assert account.call(keys, "ssm:TerminateSession", {"SessionId": session}).status == 200
 
 
 def test_instance_information(account: Account) -> None:

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The evaluation of identity-based policies."""
+"""The evaluation of policies."""
 
 from __future__ import annotations
 
@@ -80,6 +80,12 @@ def test_a_deny_wins_wherever_it_stands() -> None:
 
 def test_a_deny_that_is_not_understood_applies() -> None:
     assert verdict(allow("*"), deny("*", Condition={"DateLessThan": {"aws:CurrentTime": "2020"}})) == (False, True)
+
+
+@pytest.mark.parametrize(("secure", "expected"), [("true", (True, False)), ("false", (False, True))])
+def test_a_deny_without_tls(secure: str, expected: tuple[bool, bool]) -> None:
+    document = policy(allow("*"), deny("*", Condition={"Bool": {"aws:SecureTransport": ["false"]}}))
+    assert allows([document], "s3:GetObject", "arn:aws:s3:::b/k", {"aws:securetransport": secure}) == expected
 
 
 def test_variables() -> None:

@@ -152,6 +152,7 @@ def test_only_the_hosts_may_take_the_rotation_role_and_only_ec2_theirs() -> None
 
 SSM = f"arn:aws:ssm:{REGION}:{ACCOUNT}"
 OWN = {"aws:ResourceTag/ManagedBy": f"popcon.deploy/{NAME}"}
+ME, SESSION = {"aws:userid": "AROA:me"}, "ssm:resourceTag/aws:ssmmessages:session-id"
 DECRYPT = {
     "kms:ViaService": f"ssm.{REGION}.amazonaws.com",
     "kms:EncryptionContext:PARAMETER_ARN": f"{SSM}:parameter/popcon/X",
@@ -178,8 +179,8 @@ CASES: list[tuple[str, str, str, dict[str, str], bool]] = [
     ("iam_access/deployer", "ssm:StartSession", f"arn:aws:ec2:{REGION}:{ACCOUNT}:instance/i-1", {}, False),
     ("iam_access/deployer", "ssm:StartSession", f"{SSM}:document/{NAME}-session", {}, True),
     ("iam_access/deployer", "ssm:StartSession", f"{SSM}:document/AWS-StartPortForwardingSession", {}, False),
-    ("iam_access/deployer", "ssm:TerminateSession", f"{SSM}:session/AROA:me-1", {"aws:userid": "AROA:me"}, True),
-    ("iam_access/deployer", "ssm:TerminateSession", f"{SSM}:session/AROA:you-1", {"aws:userid": "AROA:me"}, False),
+    ("iam_access/deployer", "ssm:TerminateSession", f"{SSM}:session/me-1", {**ME, SESSION: "AROA:me"}, True),
+    ("iam_access/deployer", "ssm:TerminateSession", f"{SSM}:session/me-1", {**ME, SESSION: "AROB:me"}, False),
     ("iam_access/deployer", "s3:PutObject", f"arn:aws:s3:::{NAME}-transfer/i-1/x", {}, True),
     ("iam_access/deployer", "s3:PutObject", "arn:aws:s3:::popcon-prod-transfer/i-1/x", {}, False),
     ("iam_access/deployer", "ssm:GetParameter", f"{SSM}:parameter/popcon/DB_PASSWORD", {}, False),
