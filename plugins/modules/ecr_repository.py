@@ -95,12 +95,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.popcon.deploy.plugins.module_utils._aws import aws_errors_in_words
 from ansible_collections.popcon.deploy.plugins.module_utils._plan import Json, Resource
-from ansible_collections.popcon.deploy.plugins.module_utils._provision_module import (
-    Compared,
-    converge,
-    pairs,
-    unpaired,
-)
+from ansible_collections.popcon.deploy.plugins.module_utils._provision_module import Compared, converge, pairs, unpaired
 
 
 def lifecycle(rules: list[Json]) -> Json:

@@ -70,12 +70,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 from ansible_collections.popcon.deploy.plugins.module_utils._aws import aws_errors_in_words
 from ansible_collections.popcon.deploy.plugins.module_utils._iam_policy import statements
 from ansible_collections.popcon.deploy.plugins.module_utils._plan import Json, Resource
-from ansible_collections.popcon.deploy.plugins.module_utils._provision_module import (
-    Compared,
-    converge,
-    pairs,
-    unpaired,
-)
+from ansible_collections.popcon.deploy.plugins.module_utils._provision_module import Compared, converge, pairs, unpaired
 
 
 class ManagedPolicy(Compared):

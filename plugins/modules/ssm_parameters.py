@@ -99,12 +99,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 from ansible_collections.popcon.deploy.plugins.module_utils._aws import aws_errors_in_words, retrying_config
 from ansible_collections.popcon.deploy.plugins.module_utils._plan import Json
 from ansible_collections.popcon.deploy.plugins.module_utils._plan_parameters import Table, rows, table
-from ansible_collections.popcon.deploy.plugins.module_utils._provision_module import (
-    Provider,
-    converge,
-    pairs,
-    unpaired,
-)
+from ansible_collections.popcon.deploy.plugins.module_utils._provision_module import Provider, converge, pairs, unpaired
 
 
 class Parameters(Provider):

@@ -21,11 +21,7 @@ boto3 = pytest.importorskip("boto3", reason="no boto3")
 pytest.importorskip("moto.server", reason="no moto (pip install 'moto[server,ec2,ssm,sts]')")
 
 from ansible_collections.popcon.deploy.plugins.modules import ecr_login, ssm_env_render
-from ansible_collections.popcon.deploy.tests.integration.emulators import (
-    CREDENTIALS,
-    REGION,
-    environment_without_aws,
-)
+from ansible_collections.popcon.deploy.tests.integration.emulators import CREDENTIALS, REGION, environment_without_aws
 from ansible_collections.popcon.deploy.tests.integration.plays import COLLECTIONS_PATH, play
 from ansible_collections.popcon.deploy.tests.unit.plugins.module_utils.ecr_stubs import (
     make_certificate,

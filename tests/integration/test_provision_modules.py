@@ -23,11 +23,7 @@ from ansible_collections.popcon.deploy.plugins.modules import (
     ssm_document,
     ssm_parameters,
 )
-from ansible_collections.popcon.deploy.tests.integration.emulators import (
-    CREDENTIALS,
-    REGION,
-    environment_without_aws,
-)
+from ansible_collections.popcon.deploy.tests.integration.emulators import CREDENTIALS, REGION, environment_without_aws
 from ansible_collections.popcon.deploy.tests.integration.plays import play
 from ansible_collections.popcon.deploy.tests.integration.provision_drifts import Account
 
