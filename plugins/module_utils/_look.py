@@ -5,7 +5,6 @@
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-
 """What a host has of a project: what runs, what was recorded and kept, and how the one differs from the other."""
 
 from __future__ import annotations

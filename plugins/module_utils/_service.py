@@ -5,7 +5,6 @@
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-
 """Commands in the container of a service."""
 
 from __future__ import annotations
