@@ -222,6 +222,7 @@ time:
   sample: "2026-11-23T07:00:00Z"
 """
 
+import dataclasses
 import re
 import socket
 import typing as t
@@ -276,7 +277,8 @@ def run(module: AnsibleAWSModule) -> Json:
     holder = Holder(
         params["by"] or "unknown", params["origin"] or socket.gethostname(), params["run"] or uuid.uuid4().hex
     )
-    told = {"by": holder.by, "origin": holder.origin, "run": holder.run, "time": now()}
+    who = dataclasses.asdict(holder)
+    told = {**who, "time": now()}
     path = candidates_path(params["path"], params["candidates_path"])
     client = parameter_client(module, holder)
     candidates = Candidates(client, path, params["key_id"])
@@ -298,9 +300,7 @@ def run(module: AnsibleAWSModule) -> Json:
     if phase == "plan":
         return {"changed": False, "rotated": prepared().plan(params["revert"]), **told}
     # Also keeps out this very task, done again by the connection while the first one still is at it.
-    with records.locked(
-        {"by": holder.by, "origin": holder.origin, "run": holder.run}, WAIT_SECONDS, lambda _text: None
-    ):
+    with records.locked(who, WAIT_SECONDS, lambda _text: None):
         rotation = prepared()
         if phase == "advance":
             rotated = rotation.advance(params["revert"], params["lock_seconds"])
