@@ -46,6 +46,9 @@ test-e2e: ## Run the end-to-end tests in the lab only
 test-empty: ## Go from an empty account to the running stack and back, in the lab; five minutes
 	@scripts/setup test && scripts/test empty
 
+test-molecule: ## Run each role by itself with Molecule, as its options say; over half an hour, and not part of test but for two of them
+	@scripts/setup test && scripts/test molecule
+
 test-faults: ## Break releases in every way in the lab, and measure downtime; half an hour, and not part of test
 	@scripts/setup test && scripts/test faults
 
@@ -64,5 +67,5 @@ requirements: ## Bring requirements/*.txt to the newest versions that requiremen
 bench: ## Measure what deploys cost, in the lab, into docs/numbers.md; PARTS="cost time" for some of it
 	@scripts/setup bench && scripts/bench $(PARTS)
 
-.PHONY: help setup demo demo-down lab-up lab-down lab-status check test test-fast test-matrix test-e2e test-empty test-faults test-images
-.PHONY: docs release requirements bench
+.PHONY: help setup demo demo-down lab-up lab-down lab-status check test test-fast test-matrix test-e2e test-empty test-molecule test-faults
+.PHONY: test-images docs release requirements bench

@@ -29,7 +29,8 @@ from .config import CONTENT_LABEL, ECR_REPOSITORY, LAB, PUSH_REGISTRY
 from .console import LabError, run, say, step
 
 SUITE = "trixie"
-_HUB_IMAGE = f"debian:{SUITE}-slim"
+#: What hosts can be made of besides, to test roles on them: the lab's own are of SUITE.
+OTHER_SUITES = ("bookworm",)
 _PACKAGES = "ca-certificates"
 # docker build hands over to buildx where that is installed: its default builder is the one that sees local images, and
 # an attestation would turn an image into an index with a digest of its own.
@@ -62,20 +63,20 @@ class Image:
 
 
 _APP = LAB / "app" / "images"
+_HOST = LAB / "images" / "host"
 #: In the order of what stands on what.
 IMAGES = (
     Image("account", LAB / "account", wheels=True),
     Image("edge", LAB / "images" / "edge"),
     Image("registry", LAB / "images" / "registry"),
     Image("git", LAB / "images" / "git"),
-    Image("host", LAB / "images" / "host"),
+    Image("host", _HOST),
     Image("python", _APP / "python"),
     Image("app-mysql", _APP / "mysql", pushed_as="library/mysql:9"),
     Image("app-redis", _APP / "redis", pushed_as="library/redis:8"),
     Image("app-backend", _APP / "backend", base="python", pushed_as=f"{ECR_REPOSITORY}:backend-latest"),
     Image("app-frontend", _APP / "frontend", base="python", pushed_as=f"{ECR_REPOSITORY}:frontend-latest"),
 )
-_BASE_TAG = "popcon-lab/base"
 #: What an image of the application can be built to do wrong.
 FAULTS = {
     "none": "nothing",
@@ -98,6 +99,15 @@ def build_all() -> None:
         with ThreadPoolExecutor(_BUILDS_AT_ONCE) as pool:
             list(pool.map(lambda image: _build_local(image, hashes[image.name]), stale))
         waiting = [image for image in waiting if image.name not in hashes]
+
+
+def ensure_host(suite: str) -> str:
+    """Make the image of a host of SUITE or one of OTHER_SUITES, if it is missing or out of date; returns its name."""
+    image = Image(_with_suite("host", suite), _HOST, base=_with_suite("base", suite))
+    content = _hash([ensure_base(suite).encode(), *_files(image.context)])
+    if _content_of(image.tag) != content:
+        _build_local(image, content)
+    return image.tag
 
 
 def prune() -> None:
@@ -141,7 +151,8 @@ def push_version(service: str, version: str, fault: str, ballast: int) -> None:
 
 def remove_all() -> None:
     """Remove every image of the lab, the base too, but what a container of somebody else's uses."""
-    for tag in [*(image.tag for image in reversed(IMAGES)), _BASE_TAG]:
+    bases = [_with_suite(name, suite) for name in ("host", "base") for suite in OTHER_SUITES]
+    for tag in [*(image.tag for image in reversed(IMAGES)), *(f"popcon-lab/{name}" for name in [*bases, "base"])]:
         removed = run("docker", "image", "rm", tag, check=False)
         if "in use" in removed.stderr or "is using" in removed.stderr:
             say(f"Kept the image {tag}: a container that is not the lab's uses it")
@@ -149,7 +160,8 @@ def remove_all() -> None:
 
 def _build_local(image: Image, content: str) -> None:
     with step(f"Building the {image.name} image"), _context(image) as context:
-        _build(context, image.tag, "--file", str(image.context / "Dockerfile"), "--label", f"{CONTENT_LABEL}={content}")
+        options = ("--label", f"{CONTENT_LABEL}={content}", "--build-arg", f"BASE=popcon-lab/{image.base}")
+        _build(context, image.tag, "--file", str(image.context / "Dockerfile"), *options)
 
 
 @contextmanager
@@ -195,22 +207,27 @@ def _is_in_registry(name: str) -> bool:
     return True
 
 
-def ensure_base() -> str:
+def _with_suite(name: str, suite: str) -> str:
+    return name if suite == SUITE else f"{name}-{suite}"
+
+
+def ensure_base(suite: str = SUITE) -> str:
     """Make the image all others stand on, from Docker Hub where it answers, else from Debian's packages."""
-    content = _hash([SUITE.encode(), _PACKAGES.encode()])
-    if _content_of(_BASE_TAG) == content:
+    tag = f"popcon-lab/{_with_suite('base', suite)}"
+    content = _hash([suite.encode(), _PACKAGES.encode()])
+    if _content_of(tag) == content:
         return content
     if _docker_hub_answers():
-        with step(f"Making the base image from {_HUB_IMAGE}"):
-            _base_from_hub(content)
+        with step(f"Making the base image from {_hub_image(suite)}"):
+            _base_from_hub(suite, tag, content)
     else:
         if shutil.which("mmdebstrap") is None:
             say("Docker Hub does not answer: making the base image from Debian's packages")
             engine.apt_install("mmdebstrap", "debian-archive-keyring")
         if os.geteuid() != 0:
             raise LabError("Docker Hub does not answer; without it, making the base image takes root: use sudo")
-        with step(f"Making the base image from Debian {SUITE}'s packages"):
-            _base_from_packages(content)
+        with step(f"Making the base image from Debian {suite}'s packages"):
+            _base_from_packages(suite, tag, content)
     return content
 
 
@@ -224,29 +241,34 @@ def _docker_hub_answers() -> bool:
     return True
 
 
-def _base_from_hub(content: str) -> None:
-    was_there = run("docker", "image", "inspect", _HUB_IMAGE, check=False).returncode == 0
-    run("docker", "pull", "--quiet", _HUB_IMAGE)
+def _hub_image(suite: str) -> str:
+    return f"debian:{suite}-slim"
+
+
+def _base_from_hub(suite: str, tag: str, content: str) -> None:
+    hub_image = _hub_image(suite)
+    was_there = run("docker", "image", "inspect", hub_image, check=False).returncode == 0
+    run("docker", "pull", "--quiet", hub_image)
     recipe = (
-        f"FROM {_HUB_IMAGE}\n"
+        f"FROM {hub_image}\n"
         f"RUN apt-get update && apt-get install -y --no-install-recommends {_PACKAGES} && rm -rf /var/lib/apt/lists/*\n"
     )
     with tempfile.TemporaryDirectory() as context:
         Path(context, "Dockerfile").write_text(recipe)
-        _build(Path(context), _BASE_TAG, "--label", f"{CONTENT_LABEL}={content}")
+        _build(Path(context), tag, "--label", f"{CONTENT_LABEL}={content}")
     if not was_there:
-        run("docker", "image", "rm", _HUB_IMAGE)
+        run("docker", "image", "rm", hub_image)
 
 
-def _base_from_packages(content: str) -> None:
+def _base_from_packages(suite: str, tag: str, content: str) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         archive = f"{scratch}/base.tar"
         # The archive's own files in /var/lib/apt/lists would be stale by the time an image is built on it.
         trim = "--customize-hook=rm -rf $1/var/lib/apt/lists/* $1/var/cache/apt/*"
-        run("mmdebstrap", "--quiet", "--variant=minbase", f"--include={_PACKAGES}", trim, SUITE, archive)
+        run("mmdebstrap", "--quiet", "--variant=minbase", f"--include={_PACKAGES}", trim, suite, archive)
         changes = ("--change", "ENV PATH /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
         label = ("--change", f"LABEL {CONTENT_LABEL}={content}")
-        run("docker", "import", *changes, *label, archive, _BASE_TAG)
+        run("docker", "import", *changes, *label, archive, tag)
 
 
 def _files(folder: Path) -> Iterable[bytes]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """The attributes every module of the collection declares; each module adds its own C(support)."""
+    """The attributes every module of the collection declares; each module adds its own C(support); LOOKING has it of those that change nothing."""
 
     DOCUMENTATION = r"""
 ---
@@ -25,4 +25,20 @@ attributes:
       - This assumes that the system controlled or queried by the module has not changed in a relevant way.
   platform:
     description: Target OS/families that can be operated against.
+"""
+
+    LOOKING = r"""
+---
+options: {}
+attributes:
+  check_mode:
+    support: full
+    details:
+      - Changes nothing in any mode.
+  diff_mode:
+    support: N/A
+    details:
+      - Changes nothing, so there is no difference to show.
+  idempotent:
+    support: full
 """

@@ -84,6 +84,16 @@ def retrying_config() -> botocore.config.Config:
     )
 
 
+def client_factory(module: t.Any) -> t.Callable[[str, str], t.Any]:
+    """Makes boto3 clients, by service and region, with what an AnsibleAWSModule is told; it raises as `require_sdk` does."""
+
+    def client(service: str, region: str) -> t.Any:
+        require_sdk()
+        return module.client(service, region=region, config=retrying_config())
+
+    return client
+
+
 @contextlib.contextmanager
 def aws_errors_in_words(doing: str, action: str, region: str | None) -> t.Iterator[None]:
     """Turn what botocore raises inside the block into a DeployError.

@@ -13,10 +13,11 @@ import hashlib
 import json
 import os
 import re
-import subprocess
 import typing as t
 
 from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError
+from ansible_collections.popcon.deploy.plugins.module_utils._image import SHORT
+from ansible_collections.popcon.deploy.plugins.module_utils._process import run
 
 #: What is built with if nothing else is said. It leaves no trace in the tag.
 DEFAULTS: dict[str, t.Any] = {
@@ -26,8 +27,6 @@ DEFAULTS: dict[str, t.Any] = {
     "target": None,
     "platform": "linux/amd64",
 }
-# As many digits of a commit or digest as git and docker show.
-_SHORT = 12
 _SUFFIX = 8
 # Values of build arguments stay in the image's history. What frameworks publish in the browser is named so by them.
 _SECRET = re.compile(
@@ -69,7 +68,7 @@ def check(images: t.Sequence[Image]) -> None:
 def tag(image: Image, commit: str) -> str:
     """`<name>-<commit>`, and after it a hash of the settings that aren't in the commit, if there are any."""
     settings = {key: image[key] for key, default in DEFAULTS.items() if image[key] != default}
-    parts = [image["name"], commit[:_SHORT]]
+    parts = [image["name"], commit[:SHORT]]
     if settings:
         parts.append(hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:_SUFFIX])
     return "-".join(parts)
@@ -108,13 +107,8 @@ def refuse_changes(image: Image, checkout: str) -> None:
 
 
 def _git(folder: str, *arguments: str) -> str:
-    done = subprocess.run(  # pylint: disable=ansible-bad-function
-        ["git", "-C", folder, *arguments],
-        env={**os.environ, "LC_ALL": "C"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    if done.returncode:
-        reason = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
+    status, out, err = run(["git", "-C", folder, *arguments], env={**os.environ, "LC_ALL": "C"})
+    if status:
+        reason = err.decode(errors="replace").strip().splitlines() or [f"exit status {status}"]
         raise DeployError(f"git {arguments[0]} in {folder} failed: {reason[0]}")
-    return done.stdout
+    return out.decode(errors="replace")

@@ -56,6 +56,22 @@ class Holder:
     run: str
 
 
+def candidates_path(paths: list[str], wanted: str | None) -> str:
+    """The path for candidates.
+
+    :raises DeployError: deploys would read what is there, or it is no path.
+    """
+    path = (wanted or f"{paths[-1].rstrip('/')}-rotation").rstrip("/")
+    if not path.startswith("/"):
+        raise DeployError(f"{path!r} is not a parameter path: it must start with a slash.")
+    for read in paths:
+        if f"{path}/".startswith(f"{read.rstrip('/')}/"):
+            raise DeployError(
+                f"Deploys would read the candidates, as {path} is below {read}. Give candidates_path another place."
+            )
+    return path
+
+
 class Candidates:
     """The candidates and the lock below a path, and the parameters they are for.
 

@@ -20,6 +20,7 @@ import re
 import subprocess
 import typing as t
 
+from ansible_collections.popcon.deploy.plugins.module_utils import _process
 from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError
 
 Json = dict[str, t.Any]
@@ -124,7 +125,7 @@ class Compose:
             )
         finally:
             # What was cut short may still run.
-            subprocess.run(["docker", "rm", "--force", job], capture_output=True, check=False)  # pylint: disable=ansible-bad-function
+            _process.run(["docker", "rm", "--force", job])
 
     def recreated(self, override: Json) -> set[str]:
         """The names of the containers that `up` of all services would recreate now."""
@@ -149,32 +150,22 @@ class Compose:
     ) -> subprocess.CompletedProcess[str]:
         command = [*self._command(), *(["--file", "-"] if override else []), *arguments]
         env = {name: os.environ[name] for name in _PASSED_VARIABLES if name in os.environ}
+        data = json.dumps(override).encode() if override else b""
         try:
-            process = subprocess.Popen(  # pylint: disable=ansible-bad-function
-                command,
-                env=env,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-                errors="replace",
-            )
+            # Terminated, not killed: docker ends its plugin then, which would go on otherwise.
+            status, *wrote = _process.run(command, data, timeout, end=lambda process: process.terminate(), env=env)
         except FileNotFoundError:
             raise DeployError(
                 "The docker command is not installed on this host: run the role popcon.deploy.docker first."
             ) from None
-        with process:
-            try:
-                out, err = process.communicate(json.dumps(override) if override else "", timeout)
-            except subprocess.TimeoutExpired:
-                # Terminated, not killed: docker ends its plugin then, which would go on otherwise.
-                process.terminate()
-                raise ComposeError(
-                    arguments[0], f"it did not end within {timeout:.0f} s: see what it waits for, or give it longer"
-                ) from None
-        if process.returncode != 0:
+        except subprocess.TimeoutExpired:
+            raise ComposeError(
+                arguments[0], f"it did not end within {timeout:.0f} s: see what it waits for, or give it longer"
+            ) from None
+        out, err = (text.decode(errors="replace") for text in wrote)
+        if status != 0:
             raise ComposeError(arguments[0], f"{out}\n{err}" if arguments[0] == "run" else err)
-        return subprocess.CompletedProcess(command, process.returncode, out, err)
+        return subprocess.CompletedProcess(command, status, out, err)
 
 
 def parse_recreated(output: str) -> set[str]:

@@ -23,6 +23,7 @@ import typing as t
 
 from ansible_collections.popcon.deploy.plugins.module_utils._docker_config import Config, Credentials, parse, render
 from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError
+from ansible_collections.popcon.deploy.plugins.module_utils._process import run
 from ansible_collections.popcon.deploy.plugins.module_utils._secret_file import open_secret_file
 
 # How often a file is read anew because a program that takes no lock (docker login) changed it meanwhile.
@@ -167,21 +168,15 @@ def _run(helper: str, action: str, data: bytes, user: pwd.struct_passwd) -> tupl
         drop = {"user": user.pw_uid, "group": user.pw_gid}
         env = {name: env[name] for name in ("PATH", "HOME", "USER", "LOGNAME") if name in env}
     try:
-        done = subprocess.run(  # pylint: disable=ansible-bad-function
-            [path, action],
-            input=data,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            timeout=_HELPER_TIMEOUT_SECONDS,
-            check=False,
-            env=env,
-            **drop,
+        # What some helpers start, such as an agent of gpg's, lives on, and would hold a pipe open.
+        status, out, _err = run(
+            [path, action], data, _HELPER_TIMEOUT_SECONDS, env=env, stderr=subprocess.DEVNULL, **drop
         )
     except subprocess.TimeoutExpired:
         raise DeployError(f"{program} {action} did not end within {_HELPER_TIMEOUT_SECONDS} s.") from None
     except OSError as exc:
         raise DeployError(f"Cannot run {program}: {os.strerror(exc.errno or 0)}.") from None
-    return done.returncode, done.stdout
+    return status, out
 
 
 def _failed(helper: str, action: str, status: int) -> DeployError:

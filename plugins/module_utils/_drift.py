@@ -18,11 +18,10 @@ import typing as t
 
 from ansible_collections.popcon.deploy.plugins.module_utils import _readiness, _release
 from ansible_collections.popcon.deploy.plugins.module_utils._compose import MOUNTS_LABEL
+from ansible_collections.popcon.deploy.plugins.module_utils._image import SHORT
 
 Json = dict[str, t.Any]
 
-# As many digits of a commit, and of a digest, as git and docker show.
-SHORT = 12
 # Above this, only the number of the rest is told.
 NAMES_SHOWN = 10
 

@@ -199,6 +199,15 @@ def accepts(registry: Registry, credentials: Credentials) -> bool:
     raise DeployError(f"Cannot ask {registry.name} whether it accepts the token: {answer.trouble}.")
 
 
+def check_new(registry: Registry, token: Token) -> None:
+    """:raises DeployError: the registry does not take a token that was made for it, or as for `accepts`."""
+    if not accepts(registry, token.credentials):
+        raise DeployError(
+            f"{registry.name} refuses a token just made in {registry.region} for it. Check that the account exists, that "
+            "its registry policy lets this role in, and that the name leads to AWS."
+        )
+
+
 _ISO = "%Y-%m-%dT%H:%M:%SZ"
 # Above this a number is no date in seconds.
 _YEAR_5138 = 1e11

@@ -91,11 +91,7 @@ def log_in(login: Login, registries: list[ecr.Registry], min_life: float, client
         if not login.check:
             source = (registry.service, registry.region)
             minted[source] = fresh[registry] = minted.get(source) or ecr.mint(*source, client)
-            if not ecr.accepts(registry, fresh[registry].credentials):
-                raise DeployError(
-                    f"{registry.name} refuses a token just made in {registry.region} for it. Check that the account "
-                    "exists, that its registry policy lets this role in, and that the name leads to AWS."
-                )
+            ecr.check_new(registry, fresh[registry])
         outcome.add(registry, before, "token", changed=True, expires=None if login.check else fresh[registry].expires)
     with store.acting_as(login.user):
         outcome.changed |= _keep(login, config, fresh)

@@ -76,11 +76,19 @@ class Engine:
 
     def image_size(self, image: str) -> int | None:
         """The bytes a stored image takes, by its id or reference, or None if there is none."""
+        return t.cast("int | None", self._image(image).get("Size"))
+
+    def image_id(self, reference: str) -> str | None:
+        """The id of a stored image, or None if the engine has none by that reference."""
+        return t.cast("str | None", self._image(reference).get("Id"))
+
+    def _image(self, reference: str) -> Json:
+        """What the engine says of a stored image; empty if there is none."""
         try:
-            return t.cast(int, self._get(f"/images/{quote(image, safe='/:@')}/json")["Size"])
+            return t.cast(Json, self._get(f"/images/{quote(reference, safe='/:@')}/json"))
         except EngineError as exc:
             if exc.status == 404:
-                return None
+                return {}
             raise
 
     def data_folder(self) -> str:
@@ -111,15 +119,6 @@ class Engine:
                 if time.monotonic() > end:
                     raise
             time.sleep(1)
-
-    def image_id(self, reference: str) -> str | None:
-        """The id of a stored image, or None if the engine has none by that reference."""
-        try:
-            return t.cast(str, self._get(f"/images/{quote(reference, safe='/:@')}/json")["Id"])
-        except EngineError as exc:
-            if exc.status == 404:
-                return None
-            raise
 
     def registry_digest(self, reference: str, auth: str | None) -> str:
         """The digest (`sha256:…`) that a registry now holds under a reference; nothing is pulled.

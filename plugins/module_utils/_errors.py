@@ -9,6 +9,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import traceback
 import typing as t
@@ -43,3 +45,23 @@ def attempt(work: t.Callable[..., T], *args: t.Any) -> tuple[T | None, str | Non
             f"Unforeseen {type(exc).__name__} in {os.path.basename(frame.filename)}, line {frame.lineno}. "
             "Its text is withheld because it could hold a secret. This is a bug of popcon.deploy: please report it."
         )
+
+
+@contextlib.contextmanager
+def os_errors_in_words(verb: str, path: str) -> t.Iterator[None]:
+    """Turn an OSError inside the block into a DeployError, `Cannot <verb> <path>: …`."""
+    try:
+        yield
+    except OSError as exc:
+        # What the kernel says to O_NOFOLLOW on a symbolic link.
+        reason = "it is a symbolic link" if exc.errno == errno.ELOOP else os.strerror(exc.errno or 0)
+        raise DeployError(f"Cannot {verb} {path}: {reason}.") from None
+
+
+def conclude(module: t.Any, work: t.Callable[..., dict[str, t.Any]], *args: t.Any) -> None:
+    """Leave a module with the result of `work(*args)`, or with the sentence that tells why there is none."""
+    result, failure = attempt(work, *args)
+    if result is None:
+        module.fail_json(msg=failure)
+    else:
+        module.exit_json(**result)

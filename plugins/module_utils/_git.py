@@ -28,6 +28,7 @@ import typing as t
 from urllib.parse import urlsplit
 
 from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError
+from ansible_collections.popcon.deploy.plugins.module_utils._process import run
 from ansible_collections.popcon.deploy.plugins.module_utils._scrub import scrubber
 
 # `--end-of-options`, GIT_CONFIG_COUNT and other newer things are not used, so that this one is enough.
@@ -235,25 +236,13 @@ class Git:
             command += ["-c", f"{name}={value}"]
         # Its own process group, so that a time limit ends git's helpers too. The kept descriptors hold the lock on the
         # checkout for as long as such a process lives, even when this one was killed.
-        with subprocess.Popen(  # pylint: disable=ansible-bad-function
-            [*command, *args],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            cwd=work_tree or self.home,
-            env=environment,
-            pass_fds=passed,
-            start_new_session=True,
-        ) as process:
-            try:
-                out, err = process.communicate(stdin, timeout=self._timeout)
-            except BaseException as error:
-                os.killpg(process.pid, signal.SIGKILL)
-                if not isinstance(error, subprocess.TimeoutExpired):
-                    raise
-                process.communicate()
-                return 124, b"", f"timed out after {self._timeout} s".encode()
-            return process.returncode, out, err
+        try:
+            return run(
+                [*command, *args], stdin, self._timeout, lambda process: os.killpg(process.pid, signal.SIGKILL),
+                cwd=work_tree or self.home, env=environment, pass_fds=passed, start_new_session=True,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            return 124, b"", f"timed out after {self._timeout} s".encode()
 
     def _scrub(self, err: bytes) -> str:
         # What the server itself says ("remote: ...") is anybody's text: it is left out.

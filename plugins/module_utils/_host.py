@@ -13,10 +13,10 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import typing as t
 
 from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError
+from ansible_collections.popcon.deploy.plugins.module_utils._process import run
 
 MINIMUM_ENGINE = (20, 10)
 MINIMUM_COMPOSE = (2, 20)
@@ -46,9 +46,9 @@ def version_of(*command: str) -> str | None:
     """The version number that a command prints, or None if it isn't there or fails."""
     if not shutil.which(command[0]):
         return None
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)  # pylint: disable=ansible-bad-function
-    found = re.search(r"\d+(\.\d+)+", done.stdout)
-    return found.group() if found and done.returncode == 0 else None
+    status, out, _err = run(command)
+    found = re.search(r"\d+(\.\d+)+", out.decode(errors="replace"))
+    return found.group() if found and status == 0 else None
 
 
 def read(path: str) -> str:

@@ -14,6 +14,7 @@ import urllib.error
 import urllib.request
 
 from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError
+from ansible_collections.popcon.deploy.plugins.module_utils._https import NoRedirect
 
 PAUSE_SECONDS = 1.0
 ANSWER_SECONDS = 5.0
@@ -24,11 +25,6 @@ class HttpCheck(t.NamedTuple):
 
     url: str
     status: int
-
-
-class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *_args: t.Any, **_options: t.Any) -> None:
-        return None
 
 
 def wait_for(check: HttpCheck, wait_seconds: float, say: t.Callable[[str], None]) -> None:
@@ -54,7 +50,7 @@ def wait_for(check: HttpCheck, wait_seconds: float, say: t.Callable[[str], None]
 
 def ask(url: str) -> str:
     """What comes of a request, in few words: `status 200`, `no answer (timed out)`."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirects())
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), NoRedirect)
     try:
         with opener.open(url, timeout=ANSWER_SECONDS) as answer:
             return f"status {answer.status}"

@@ -30,8 +30,8 @@ class Answer:
     body: bytes = b""
 
 
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """urllib would send the Authorization header along to wherever a redirect leads."""
+class NoRedirect(urllib.request.HTTPRedirectHandler):
+    """Takes a redirect for the answer; urllib would send the Authorization header along to wherever it leads."""
 
     def redirect_request(self, *_args: t.Any, **_kwargs: t.Any) -> None:
         return None
@@ -41,7 +41,7 @@ def get(url: str, headers: dict[str, str]) -> Answer:
     """Ask once, with the system's certificates and proxies."""
     # A new one each time: a Request that went through a proxy once goes to the proxy without a tunnel the second time.
     request = urllib.request.Request(url, headers=headers)
-    opener = urllib.request.build_opener(_NoRedirect, urllib.request.HTTPSHandler(context=ssl.create_default_context()))
+    opener = urllib.request.build_opener(NoRedirect, urllib.request.HTTPSHandler(context=ssl.create_default_context()))
     try:
         with opener.open(request, timeout=TIMEOUT_SECONDS) as response:
             status, body = response.status, response.read()

@@ -15,6 +15,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 from ansible_collections.popcon.deploy.plugins.module_utils._engine import Engine, EngineError
 
+#: As many digits of a commit or digest as git and docker show.
+SHORT = 12
+
 Auth = t.Callable[[str], "str | None"]
 
 
@@ -73,7 +76,7 @@ def without_tag(reference: str) -> str:
 
 def shortened(reference: str) -> str:
     """An image reference with as much of the digest as docker shows of an id."""
-    return re.sub(r"(@sha256:[0-9a-f]{12})[0-9a-f]+$", r"\1", reference)
+    return re.sub(rf"(@sha256:[0-9a-f]{{{SHORT}}})[0-9a-f]+$", r"\1", reference)
 
 
 def image_problem(reference: str, registry: str, error: EngineError) -> tuple[str, bool]:

@@ -72,36 +72,37 @@ def plan(
 
 def _row(wanted: Resource, found: Resource | None, mark: str, adopt: bool) -> Json | None:
     if found is None:
-        return _made("create", wanted, changes(wanted.attributes, {}))
+        return as_row("create", wanted, changes(wanted.attributes, {}))
     if found.mark != mark and not adopt:
         note = (
             f"is there already ({found.id or found.name}), but {_of_whom(found)}: choose another name, or take it over "
             "with -e provision_adopt=true"
         )
-        return _made("conflict", found, [], note)
+        return as_row("conflict", found, [], note)
     differences = changes(wanted.attributes, found.attributes)
     if not differences:
         return None
     stuck = [one["attribute"] for one in differences if one["attribute"] in wanted.fixed]
     if stuck:
         note = f"can't be changed once it is made ({', '.join(stuck)}): change the inventory back, or remove it by hand"
-        return _made("conflict", found, differences, note)
-    return _made("update", found, differences)
+        return as_row("conflict", found, differences, note)
+    return as_row("update", found, differences)
 
 
 def _left_over(found: Resource, mark: str, in_the_way: bool) -> Json:
     if found.mark == mark:
-        return _made("delete", found, [])
+        return as_row("delete", found, [])
     if in_the_way:
-        return _made("conflict", found, [], f"{_of_whom(found)}, and is in the way: remove it by hand first")
-    return _made("report", found, [], f"the inventory doesn't know it, and {_of_whom(found)}: left alone")
+        return as_row("conflict", found, [], f"{_of_whom(found)}, and is in the way: remove it by hand first")
+    return as_row("report", found, [], f"the inventory doesn't know it, and {_of_whom(found)}: left alone")
 
 
 def _of_whom(found: Resource) -> str:
     return f"its tag {MARK} says {found.mark}" if found.mark else f"has no tag {MARK}"
 
 
-def _made(action: str, one: Resource, differences: list[Json], note: str = "") -> Json:
+def as_row(action: str, one: Resource, differences: list[Json], note: str = "") -> Json:
+    """A row of a plan."""
     return {
         "action": action,
         "kind": one.kind,
@@ -126,9 +127,10 @@ def _changes(name: str, before: t.Any, after: t.Any) -> t.Iterator[Json]:
         yield {"attribute": name, "before": before, "after": after}
 
 
-def problems(rows: list[Json]) -> list[str]:
-    """What keeps a plan from being applied, a sentence each."""
-    return [f"The {row['kind']} {row['name']} {row['note']}." for row in rows if row["action"] == "conflict"]
+def result(rows: list[Json]) -> Json:
+    """What a module returns of its plan: `rows`, `problems` that keep it from being applied, a sentence each, and `diff`."""
+    problems = [f"The {row['kind']} {row['name']} {row['note']}." for row in rows if row["action"] == "conflict"]
+    return {"rows": rows, "problems": problems, "diff": _difference(rows)}
 
 
 def changing(rows: list[Json]) -> list[Json]:
@@ -136,7 +138,7 @@ def changing(rows: list[Json]) -> list[Json]:
     return [row for row in rows if row["action"] in CHANGING]
 
 
-def difference(rows: list[Json]) -> dict[str, str]:
+def _difference(rows: list[Json]) -> dict[str, str]:
     """The rows as `--diff` shows them."""
     sides = {"before": "before", "after": "after"}
     gone = {"create": "before", "delete": "after"}

@@ -18,8 +18,8 @@ from ansible_collections.popcon.deploy.plugins.module_utils._plan import Json, R
 def wanted(settings: Json, mark: str) -> list[Resource]:
     """What the roles should be.
 
-    :param settings: `tags`, and `roles` with `name`, `trust`, `policies` by their names, `session_seconds`, and whether
-        the role has an instance `profile` of its name.
+    :param settings: `tags`, and `roles` with `name`, `trust`, `policies` by their names, `session_seconds`, the ARN of
+        their permissions `boundary`, empty for none, and whether the role has an instance `profile` of its name.
     """
     tags = marked(settings["tags"], mark)
     made = []
@@ -28,6 +28,7 @@ def wanted(settings: Json, mark: str) -> list[Resource]:
             "trust": statements(role["trust"]),
             "policies": _named(role["policies"]),
             "managed policies": [],
+            "permissions boundary": role["boundary"] or None,
             "session seconds": role["session_seconds"],
             "tags": tags,
         }
@@ -50,6 +51,7 @@ def found(raw: Json, settings: Json, mark: str) -> list[Resource]:
             "trust": statements(role["assume_role_policy_document"]),
             "policies": _named({one["policy_name"]: one["policy_document"] for one in raw["policies"].get(name, [])}),
             "managed policies": sorted(one["policy_arn"] for one in role["managed_policies"]),
+            "permissions boundary": role.get("permissions_boundary", {}).get("permissions_boundary_arn"),
             "session seconds": role["max_session_duration"],
             "tags": own_tags(role["tags"]),
         }

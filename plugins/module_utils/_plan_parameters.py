@@ -13,7 +13,7 @@ import re
 import typing as t
 
 from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError
-from ansible_collections.popcon.deploy.plugins.module_utils._plan import Json, Resource, marked, plan
+from ansible_collections.popcon.deploy.plugins.module_utils._plan import Json, Resource, as_row, marked, plan
 
 #: How much a parameter of the standard tier holds, in bytes.
 _LIMIT = 4096
@@ -118,14 +118,7 @@ def _replaced(wanted: Table, done: list[Json], there: list[Resource]) -> t.Itera
     for one in there:
         if one.name in wanted.replace and one.name not in made:
             change = {"attribute": "value", "before": _HIDDEN, "after": f"{_HIDDEN}, as asked for"}
-            yield {
-                "action": "update",
-                "kind": one.kind,
-                "name": one.name,
-                "id": one.id,
-                "changes": [change],
-                "note": "",
-            }
+            yield as_row("update", one, [change])
 
 
 def _other_keys(wanted: Table, found: list[Json]) -> t.Iterator[Json]:
@@ -139,14 +132,7 @@ def _other_keys(wanted: Table, found: list[Json]) -> t.Iterator[Json]:
                 f"is encrypted with {one['KeyId']}, not with {wanted.key_id}: give it a value again with "
                 f'-e \'{{"ssm_parameters_replace": ["{one["Name"]}"]}}\' to change that'
             )
-            yield {
-                "action": "report",
-                "kind": "parameter",
-                "name": one["Name"],
-                "id": one["Name"],
-                "changes": [],
-                "note": note,
-            }
+            yield as_row("report", _found(one), [], note)
 
 
 def _with_value(row: Json, wanted: Table) -> Json:

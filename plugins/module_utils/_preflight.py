@@ -148,11 +148,8 @@ def check_registries(
         if source not in tokens:
             tokens[source] = findings.tried(_ecr.mint, *source, client)
         token = tokens[source]
-        if token and findings.tried(_ecr.accepts, registry, token.credentials) is False:
-            findings.problem(
-                f"{registry.name} refuses a token just made in {registry.region} for it. Check that the account exists, "
-                "that its registry policy lets this host's role in, and that the name leads to AWS."
-            )
+        if token:
+            findings.tried(_ecr.check_new, registry, token)
     return False
 
 

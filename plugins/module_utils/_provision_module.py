@@ -10,10 +10,12 @@
 from __future__ import annotations
 
 import abc
+import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.popcon.deploy.plugins.module_utils import _plan
-from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError, attempt
+from ansible_collections.popcon.deploy.plugins.module_utils._aws import aws_errors_in_words
+from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError, conclude
 
 #: Options of all of them; see the doc fragment `provision`.
 OPTIONS: _plan.Json = {
@@ -30,6 +32,7 @@ class Provider(abc.ABC):
     def __init__(self, module: AnsibleAWSModule) -> None:
         self.params = module.params
         self.region = module.region
+        self.tags = _plan.marked(self.params["tags"], self.params["mark"])
 
     @abc.abstractmethod
     def rows(self) -> list[_plan.Json]:
@@ -39,9 +42,30 @@ class Provider(abc.ABC):
     def apply(self, row: _plan.Json) -> None:
         """Do what a row of the plan says."""
 
+    @abc.abstractmethod
+    def _tag(self, row: _plan.Json, tags: list[dict[str, str]]) -> None: ...
+
+    @abc.abstractmethod
+    def _untag(self, row: _plan.Json, names: list[str]) -> None: ...
+
+    def _change_tags(self, row: _plan.Json) -> None:
+        """Set and take away the tags that a row names."""
+        name = "tags."
+        changed = {
+            one["attribute"][len(name) :]: one["after"] for one in row["changes"] if one["attribute"].startswith(name)
+        }
+        to_set = {key: value for key, value in changed.items() if value is not None}
+        if to_set:
+            self._tag(row, pairs(to_set))
+        if len(to_set) < len(changed):
+            self._untag(row, [key for key in changed if key not in to_set])
+
 
 class Compared(Provider):
-    """A kind of resource of which the plan is what differs."""
+    """A kind of resource of which the plan is what differs; `noun` and `rights` are for messages."""
+
+    noun: str
+    rights: str
 
     @abc.abstractmethod
     def wanted(self) -> list[_plan.Resource]:
@@ -56,38 +80,42 @@ class Compared(Provider):
         wanted = self.wanted() if self.params["state"] == "present" else []
         return _plan.plan(wanted, self.found(), self.params["mark"], self.params["adopt"])
 
+    @abc.abstractmethod
+    def _create(self, row: _plan.Json) -> None: ...
 
-def converge(module: AnsibleAWSModule, kind: type[Provider]) -> None:
-    """Plan, apply unless in check mode or something is in the way, and leave the module."""
-    done, failure = attempt(_converge, module, kind)
-    if failure:
-        module.fail_json(msg=failure)
-    rows = done or []
-    changed = bool(_plan.changing(rows))
-    module.exit_json(changed=changed, rows=rows, problems=_plan.problems(rows), diff=_plan.difference(rows))
+    @abc.abstractmethod
+    def _update(self, row: _plan.Json) -> None: ...
+
+    @abc.abstractmethod
+    def _delete(self, row: _plan.Json) -> None: ...
+
+    def apply(self, row: _plan.Json) -> None:
+        """Do what the row says."""
+        with aws_errors_in_words(f"{row['action']} the {self.noun} {row['name']}", self.rights, self.region):
+            {"create": self._create, "update": self._update, "delete": self._delete}[row["action"]](row)
+            if row["action"] == "update":
+                self._change_tags(row)
 
 
-def _converge(module: AnsibleAWSModule, kind: type[Provider]) -> list[_plan.Json]:
+def converge(kind: type[Provider], options: _plan.Json, **more: t.Any) -> None:
+    """Be the module with these options besides OPTIONS: plan, and apply unless in check mode or something is in the way.
+
+    :param more: what AnsibleAWSModule takes besides.
+    """
+    module = AnsibleAWSModule(argument_spec={**options, **OPTIONS}, supports_check_mode=True, **more)
+    conclude(module, _converge, module, kind)
+
+
+def _converge(module: AnsibleAWSModule, kind: type[Provider]) -> _plan.Json:
     provider = kind(module)
     rows = provider.rows()
-    if module.check_mode:
-        return rows
-    problems = _plan.problems(rows)
-    if problems:
-        raise DeployError(" ".join(problems))
-    for row in _plan.changing(rows):
-        provider.apply(row)
-    return rows
-
-
-def tags_to_change(row: _plan.Json) -> tuple[dict[str, str], list[str]]:
-    """The tags that an update sets, and the names of those that it takes away."""
-    pairs = [
-        (one["attribute"][len("tags.") :], one["after"])
-        for one in row["changes"]
-        if one["attribute"].startswith("tags.")
-    ]
-    return {name: value for name, value in pairs if value is not None}, [name for name, value in pairs if value is None]
+    result = _plan.result(rows)
+    if not module.check_mode:
+        if result["problems"]:
+            raise DeployError(" ".join(result["problems"]))
+        for row in _plan.changing(rows):
+            provider.apply(row)
+    return {"changed": bool(_plan.changing(rows)), **result}
 
 
 def pairs(tags: dict[str, str]) -> list[dict[str, str]]:

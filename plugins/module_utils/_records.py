@@ -29,7 +29,7 @@ import stat
 import time
 import typing as t
 
-from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError
+from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError, os_errors_in_words
 from ansible_collections.popcon.deploy.plugins.module_utils._secret_file import read_regular_file, write_secret_file
 
 Json = dict[str, t.Any]
@@ -62,7 +62,7 @@ def make_private_folder(path: str) -> None:
     while not os.path.lexists(folder):
         missing.append(folder)
         folder = os.path.dirname(folder)
-    with _in_words("make the folder", path):
+    with os_errors_in_words("make the folder", path):
         for folder in reversed(missing):
             with contextlib.suppress(FileExistsError):
                 os.mkdir(folder, 0o700)
@@ -125,7 +125,7 @@ class Records:
         record = {"format": FORMAT, "number": number, **fields}
         record.update(started=now(), ended=None, result="started", problem=None)
         unfinished = f"{self._releases}/{_UNFINISHED}"
-        with _in_words("record a release in", self._releases):
+        with os_errors_in_words("record a release in", self._releases):
             with contextlib.suppress(FileNotFoundError):
                 shutil.rmtree(unfinished)
             os.mkdir(unfinished, 0o700)
@@ -174,7 +174,7 @@ class Records:
         oldest = kept[-keep:][0]["number"]
         for number in self._numbers():
             if number < oldest:
-                with _in_words("remove", f"{self._releases}/{number}"):
+                with os_errors_in_words("remove", f"{self._releases}/{number}"):
                     shutil.rmtree(f"{self._releases}/{number}")
         return [record for record in records if record["number"] < oldest]
 
@@ -183,7 +183,7 @@ class Records:
         make_private_folder(self.folder)
         line = json_line({"time": now(), **fields})
         fd = open_own_file(self._history, os.O_RDWR | os.O_CREAT | os.O_APPEND)
-        with open(fd, "rb+", buffering=0), _in_words("write", self._history):
+        with open(fd, "rb+", buffering=0), os_errors_in_words("write", self._history):
             size = os.fstat(fd).st_size
             # Part of a line, left by a crash or a full disk, must not swallow this one.
             if size and os.pread(fd, 1, size - 1) != b"\n":
@@ -218,7 +218,7 @@ class Records:
                     told = waited
                     say(f"waiting: {at_it}")
                 time.sleep(_TRY_SECONDS)
-            with _in_words("write", self._lock):
+            with os_errors_in_words("write", self._lock):
                 os.ftruncate(fd, 0)
                 os.pwrite(fd, json_line({**holder, "pid": os.getpid(), "since": now()}), 0)
             yield
@@ -238,7 +238,7 @@ class Records:
         """The numbers of the release folders, damaged ones too, ascending."""
         if not _is_there(self.folder) or not _is_there(self._releases):
             return []
-        with _in_words("read", self._releases):
+        with os_errors_in_words("read", self._releases):
             return sorted(int(name) for name in os.listdir(self._releases) if re.fullmatch("[1-9][0-9]*", name))
 
     def _read(self, number: int) -> Json | None:
@@ -255,7 +255,7 @@ class Records:
         if not _is_there(self.folder) or not os.path.lexists(self._history):
             return []
         fd = open_own_file(self._history, os.O_RDONLY)
-        with open(fd, "rb", buffering=0), _in_words("read", self._history):
+        with open(fd, "rb", buffering=0), os_errors_in_words("read", self._history):
             start = max(0, os.fstat(fd).st_size - TAIL_SIZE)
             lines = os.pread(fd, TAIL_SIZE, start).split(b"\n")
         # Where this begins within a line, the rest of that is no JSON.
@@ -306,7 +306,7 @@ def open_own_file(path: str, flags: int) -> int:
 
     :raises DeployError: it can't be opened, or isn't one.
     """
-    with _in_words("open", path):
+    with os_errors_in_words("open", path):
         # Not blocking: opening a FIFO would wait for its other end.
         fd = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
     info = os.fstat(fd)
@@ -323,7 +323,7 @@ def _is_there(folder: str) -> bool:
 
     :raises DeployError: it isn't, or may not be looked for.
     """
-    with _in_words("read", folder):
+    with os_errors_in_words("read", folder):
         try:
             info = os.lstat(folder)
         except FileNotFoundError:
@@ -333,12 +333,3 @@ def _is_there(folder: str) -> bool:
             f"{folder} is not a folder of the user this runs as: run as its owner (become), or remove it."
         )
     return True
-
-
-@contextlib.contextmanager
-def _in_words(verb: str, path: str) -> t.Iterator[None]:
-    try:
-        yield
-    except OSError as exc:
-        reason = "it is a symbolic link" if exc.errno == errno.ELOOP else os.strerror(exc.errno or 0)
-        raise DeployError(f"Cannot {verb} {path}: {reason}.") from None

@@ -19,7 +19,6 @@ who owns a folder on the way can't redirect a write of root's.
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import grp
 import os
@@ -28,7 +27,7 @@ import stat
 import time
 import typing as t
 
-from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError
+from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError, os_errors_in_words
 
 # Far above any settings file, and small enough to hold in memory on the smallest instance.
 MAX_SIZE = 16 * 1024 * 1024
@@ -60,7 +59,7 @@ class SecretFile:
         if found is None:
             return None
         fd, _info = found
-        with open(fd, "rb") as stream, _in_words("read", self.path):
+        with open(fd, "rb") as stream, os_errors_in_words("read", self.path):
             return stream.read()
 
     def is_private(self) -> bool:
@@ -78,7 +77,7 @@ class SecretFile:
         Wrong modes and owners are mended by this too, rather than by chmod and chown on the file that is there: it may
         be a hard link to a file elsewhere.
         """
-        with _in_words("write", self.path):
+        with os_errors_in_words("write", self.path):
             self.discard_leftover()
             fd = os.open(self._new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _CLOSED, 0o600, dir_fd=self._folder)
             try:
@@ -100,11 +99,11 @@ class SecretFile:
 
     def discard_leftover(self) -> None:
         """Remove the unfinished file of a writer that was killed, if there is one."""
-        with _in_words("remove the unfinished part of", self.path), contextlib.suppress(FileNotFoundError):
+        with os_errors_in_words("remove the unfinished part of", self.path), contextlib.suppress(FileNotFoundError):
             os.unlink(self._new, dir_fd=self._folder)
 
     def _open(self) -> tuple[int, os.stat_result] | None:
-        with _in_words("read", self.path):
+        with os_errors_in_words("read", self.path):
             try:
                 # Not blocking: opening a FIFO would wait for its writer.
                 fd = os.open(self._name, os.O_RDONLY | os.O_NONBLOCK | _CLOSED, dir_fd=self._folder)
@@ -201,13 +200,13 @@ def _open_folder(path: str, trusted: frozenset[int]) -> int:
     parts = path.split("/")
     if parts[0] or not parts[-1] or ".." in parts or "\0" in path:
         raise DeployError(f"{path!r} is not an absolute path of a file without '..' in it.")
-    with _in_words("enter", "/"):
+    with os_errors_in_words("enter", "/"):
         fd = os.open("/", os.O_PATH | os.O_CLOEXEC)
     walked = ""
     try:
         for part in filter(None, parts[:-1]):
             walked = f"{walked}/{part}"
-            with _in_words("enter", walked):
+            with os_errors_in_words("enter", walked):
                 # A component on the way may be searchable without being readable (0711).
                 inner = os.open(part, os.O_PATH | _CLOSED, dir_fd=fd)
             os.close(fd)
@@ -215,7 +214,7 @@ def _open_folder(path: str, trusted: frozenset[int]) -> int:
             problem = _folder_problem(os.fstat(fd), trusted)
             if problem:
                 raise DeployError(f"{walked}, on the way to {path}, {problem}.")
-        with _in_words("open", walked or "/"):
+        with os_errors_in_words("open", walked or "/"):
             return os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=fd)
     finally:
         os.close(fd)
@@ -258,13 +257,3 @@ def _lock(folder_fd: int, folder: str) -> None:
             time.sleep(0.05)
         except OSError as exc:
             raise DeployError(f"Cannot lock {folder}: {os.strerror(exc.errno or 0)}.") from None
-
-
-@contextlib.contextmanager
-def _in_words(verb: str, path: str) -> t.Iterator[None]:
-    try:
-        yield
-    except OSError as exc:
-        # What the kernel says to O_NOFOLLOW on a symbolic link.
-        reason = "it is a symbolic link" if exc.errno == errno.ELOOP else os.strerror(exc.errno or 0)
-        raise DeployError(f"Cannot {verb} {path}: {reason}.") from None

@@ -88,17 +88,8 @@ extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - popcon.deploy.attributes
+  - popcon.deploy.attributes.looking
 attributes:
-  check_mode:
-    support: full
-    details:
-      - Changes nothing in any mode.
-  diff_mode:
-    support: N/A
-    details:
-      - Changes nothing, so there is no difference to show.
-  idempotent:
-    support: full
   platform:
     support: full
     platforms: linux

@@ -180,7 +180,7 @@ config_path:
 import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.popcon.deploy.plugins.module_utils._aws import require_sdk, retrying_config
+from ansible_collections.popcon.deploy.plugins.module_utils._aws import client_factory, require_sdk
 from ansible_collections.popcon.deploy.plugins.module_utils._ecr import find_registries
 from ansible_collections.popcon.deploy.plugins.module_utils._ecr_login import (
     MIN_LIFE,
@@ -190,7 +190,7 @@ from ansible_collections.popcon.deploy.plugins.module_utils._ecr_login import (
     log_out,
     set_helper,
 )
-from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError, attempt
+from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError, conclude
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "registries": {"type": "list", "elements": "str"},
@@ -211,10 +211,7 @@ def run(module: AnsibleAWSModule) -> dict[str, t.Any]:
     if not 0 <= params["min_life"] < 1:
         raise DeployError("min_life is a share of a token's life: at least 0 and less than 1.")
 
-    def client(service: str, region: str) -> t.Any:
-        require_sdk()
-        return module.client(service, region=region, config=retrying_config())
-
+    client = client_factory(module)
     login = Login.of(params["user"], params["config_path"], module.check_mode)
     needs_region = not params["registries"] or any(name.isdigit() for name in params["registries"])
     if needs_region:
@@ -247,11 +244,7 @@ def result(login: Login, outcome: Outcome) -> dict[str, t.Any]:
 def main() -> None:
     """Entry point."""
     module = AnsibleAWSModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True, check_boto3=False)
-    answer, problem = attempt(run, module)
-    if answer is None:
-        module.fail_json(msg=problem)
-    else:
-        module.exit_json(**answer)
+    conclude(module, run, module)
 
 
 if __name__ == "__main__":

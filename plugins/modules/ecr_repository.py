@@ -94,15 +94,8 @@ import json
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto3_error_code
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.popcon.deploy.plugins.module_utils._aws import aws_errors_in_words
-from ansible_collections.popcon.deploy.plugins.module_utils._plan import Json, Resource, marked
-from ansible_collections.popcon.deploy.plugins.module_utils._provision_module import (
-    OPTIONS,
-    Compared,
-    converge,
-    pairs,
-    tags_to_change,
-    unpaired,
-)
+from ansible_collections.popcon.deploy.plugins.module_utils._plan import Json, Resource
+from ansible_collections.popcon.deploy.plugins.module_utils._provision_module import Compared, converge, pairs, unpaired
 
 
 def lifecycle(rules: list[Json]) -> Json:
@@ -112,6 +105,9 @@ def lifecycle(rules: list[Json]) -> Json:
 
 class Repository(Compared):
     """A repository in ECR."""
+
+    noun = "repository"
+    rights = "ecr:*Repository"
 
     def __init__(self, module: AnsibleAWSModule) -> None:
         super().__init__(module)
@@ -123,7 +119,7 @@ class Repository(Compared):
             "scan on push": self.params["scan_on_push"],
             "tag mutability": "IMMUTABLE" if self.params["immutable_tags"] else "MUTABLE",
             "lifecycle": lifecycle(self.params["lifecycle_rules"]),
-            "tags": marked(self.params["tags"], self.params["mark"]),
+            "tags": self.tags,
         }
         return [Resource("ECR repository", self.params["name"], attributes)]
 
@@ -168,19 +164,13 @@ class Repository(Compared):
                 return {}
         return lifecycle(json.loads(text)["rules"])
 
-    def apply(self, row: Json) -> None:
-        """Do what the row says."""
-        name = self.params["name"]
-        with aws_errors_in_words(f"{row['action']} the repository {name}", "ecr:*Repository", self.region):
-            {"create": self._create, "update": self._update, "delete": self._delete}[row["action"]](row)
-
-    def _create(self, _row: Json) -> None:
+    def _create(self, row: Json) -> None:
         (wanted,) = self.wanted()
         self._ecr.create_repository(
             repositoryName=wanted.name,
             imageTagMutability=wanted.attributes["tag mutability"],
             imageScanningConfiguration={"scanOnPush": wanted.attributes["scan on push"]},
-            tags=pairs(wanted.attributes["tags"]),
+            tags=pairs(self.tags),
         )
         if self.params["lifecycle_rules"]:
             self._put_lifecycle(wanted.name)
@@ -202,11 +192,12 @@ class Repository(Compared):
             self._ecr.put_image_tag_mutability(repositoryName=name, imageTagMutability=mutability)
         if "lifecycle" in changed:
             self._put_lifecycle(name)
-        to_set, to_remove = tags_to_change(row)
-        if to_set:
-            self._ecr.tag_resource(resourceArn=row["id"], tags=pairs(to_set))
-        if to_remove:
-            self._ecr.untag_resource(resourceArn=row["id"], tagKeys=to_remove)
+
+    def _tag(self, row: Json, tags: list[dict[str, str]]) -> None:
+        self._ecr.tag_resource(resourceArn=row["id"], tags=tags)
+
+    def _untag(self, row: Json, names: list[str]) -> None:
+        self._ecr.untag_resource(resourceArn=row["id"], tagKeys=names)
 
     def _delete(self, row: Json) -> None:
         self._ecr.delete_repository(repositoryName=row["name"], force=self.params["force"])
@@ -214,15 +205,14 @@ class Repository(Compared):
 
 def main() -> None:
     """Entry point."""
-    spec = {
+    options = {
         "name": {"type": "str", "required": True},
         "scan_on_push": {"type": "bool", "default": True},
         "immutable_tags": {"type": "bool", "default": False},
         "lifecycle_rules": {"type": "list", "elements": "dict", "default": []},
         "force": {"type": "bool", "default": False},
-        **OPTIONS,
     }
-    converge(AnsibleAWSModule(argument_spec=spec, supports_check_mode=True), Repository)
+    converge(Repository, options)
 
 
 if __name__ == "__main__":

@@ -67,19 +67,15 @@ import json
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.popcon.deploy.plugins.module_utils._aws import aws_errors_in_words
-from ansible_collections.popcon.deploy.plugins.module_utils._plan import Json, Resource, marked
-from ansible_collections.popcon.deploy.plugins.module_utils._provision_module import (
-    OPTIONS,
-    Compared,
-    converge,
-    pairs,
-    tags_to_change,
-    unpaired,
-)
+from ansible_collections.popcon.deploy.plugins.module_utils._plan import Json, Resource
+from ansible_collections.popcon.deploy.plugins.module_utils._provision_module import Compared, converge, pairs, unpaired
 
 
 class OidcProvider(Compared):
     """An OpenID Connect provider of the account."""
+
+    noun = "OIDC provider"
+    rights = "iam:*OpenIDConnectProvider"
 
     def __init__(self, module: AnsibleAWSModule) -> None:
         super().__init__(module)
@@ -88,8 +84,7 @@ class OidcProvider(Compared):
 
     def wanted(self) -> list[Resource]:
         """The provider as the options have it."""
-        tags = marked(self.params["tags"], self.params["mark"])
-        return [Resource("OIDC provider", self._host, {"audiences": [self.params["audience"]], "tags": tags})]
+        return [Resource("OIDC provider", self._host, {"audiences": [self.params["audience"]], "tags": self.tags})]
 
     def found(self) -> list[Resource]:
         """The provider as it is, if it is."""
@@ -115,18 +110,9 @@ class OidcProvider(Compared):
             roles = [role for page in pages for role in page["Roles"] if role["RoleName"] not in self.params["roles"]]
         return any(arn in json.dumps(role["AssumeRolePolicyDocument"]) for role in roles)
 
-    def apply(self, row: Json) -> None:
-        """Do what the row says."""
-        doing = f"{row['action']} the OIDC provider {self._host}"
-        with aws_errors_in_words(doing, "iam:*OpenIDConnectProvider", self.region):
-            {"create": self._create, "update": self._update, "delete": self._delete}[row["action"]](row)
-
-    def _create(self, _row: Json) -> None:
-        (wanted,) = self.wanted()
+    def _create(self, row: Json) -> None:
         self._iam.create_open_id_connect_provider(
-            Url=self.params["url"],
-            ClientIDList=[self.params["audience"]],
-            Tags=pairs(wanted.attributes["tags"]),
+            Url=self.params["url"], ClientIDList=[self.params["audience"]], Tags=pairs(self.tags)
         )
 
     def _update(self, row: Json) -> None:
@@ -139,11 +125,12 @@ class OidcProvider(Compared):
                     self._iam.remove_client_id_from_open_id_connect_provider(
                         OpenIDConnectProviderArn=arn, ClientID=audience
                     )
-        to_set, to_remove = tags_to_change(row)
-        if to_set:
-            self._iam.tag_open_id_connect_provider(OpenIDConnectProviderArn=arn, Tags=pairs(to_set))
-        if to_remove:
-            self._iam.untag_open_id_connect_provider(OpenIDConnectProviderArn=arn, TagKeys=to_remove)
+
+    def _tag(self, row: Json, tags: list[dict[str, str]]) -> None:
+        self._iam.tag_open_id_connect_provider(OpenIDConnectProviderArn=row["id"], Tags=tags)
+
+    def _untag(self, row: Json, names: list[str]) -> None:
+        self._iam.untag_open_id_connect_provider(OpenIDConnectProviderArn=row["id"], TagKeys=names)
 
     def _delete(self, row: Json) -> None:
         self._iam.delete_open_id_connect_provider(OpenIDConnectProviderArn=row["id"])
@@ -151,13 +138,12 @@ class OidcProvider(Compared):
 
 def main() -> None:
     """Entry point."""
-    spec = {
+    options = {
         "url": {"type": "str", "default": "https://token.actions.githubusercontent.com"},
         "audience": {"type": "str", "default": "sts.amazonaws.com"},
         "roles": {"type": "list", "elements": "str", "default": []},
-        **OPTIONS,
     }
-    converge(AnsibleAWSModule(argument_spec=spec, supports_check_mode=True), OidcProvider)
+    converge(OidcProvider, options)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ description:
     Docker has stored, if any. Registries that want a token of their own (C(Bearer)) are not supported.
 extends_documentation_fragment:
   - popcon.deploy.attributes
+  - popcon.deploy.attributes.looking
   - amazon.aws.common.modules
   - amazon.aws.region.modules
 options:
@@ -111,16 +112,6 @@ options:
     type: bool
     default: true
 attributes:
-  check_mode:
-    support: full
-    details:
-      - Changes nothing in any mode.
-  diff_mode:
-    support: N/A
-    details:
-      - Changes nothing, so there is no difference to show.
-  idempotent:
-    support: full
   platform:
     support: full
     platforms: posix
@@ -204,8 +195,8 @@ from dataclasses import asdict
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.popcon.deploy.plugins.module_utils import _build, _ecr, _registry_auth
-from ansible_collections.popcon.deploy.plugins.module_utils._aws import require_sdk, retrying_config
-from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError, attempt
+from ansible_collections.popcon.deploy.plugins.module_utils._aws import client_factory
+from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError, conclude
 from ansible_collections.popcon.deploy.plugins.module_utils._registry import Repository
 
 IMAGE_SPEC: dict[str, t.Any] = {
@@ -239,11 +230,7 @@ def find_repository(module: AnsibleAWSModule) -> Repository:
 
     :raises DeployError: there are none, or the own account isn't known.
     """
-
-    def client(service: str, region: str) -> t.Any:
-        require_sdk()
-        return module.client(service, region=region, config=retrying_config())
-
+    client = client_factory(module)
     wanted: str | None = module.params["registry"]
     try:
         found = _ecr.named_registry(wanted) if wanted else _ecr.find_registries([], module.region, client)[0]
@@ -290,6 +277,7 @@ def run(module: AnsibleAWSModule) -> dict[str, t.Any]:
         _build.refuse_changes(image, os.path.join(module.params["checkouts"], image["name"]))
     repository = find_repository(module)
     return {
+        "changed": False,
         "registry": repository.registry,
         "login": not repository.made_by_push,
         "images": [look(image, module.params["checkouts"], repository, module.params["latest"]) for image in images],
@@ -299,10 +287,7 @@ def run(module: AnsibleAWSModule) -> dict[str, t.Any]:
 def main() -> None:
     """Entry point."""
     module = AnsibleAWSModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True, check_boto3=False)
-    answer, problem = attempt(run, module)
-    if problem:
-        module.fail_json(msg=problem)
-    module.exit_json(changed=False, **(answer or {}))
+    conclude(module, run, module)
 
 
 if __name__ == "__main__":

@@ -111,13 +111,13 @@ from ansible_collections.popcon.deploy.plugins.module_utils import (
     _plan_network,
     _plan_target,
 )
-from ansible_collections.popcon.deploy.plugins.module_utils._errors import attempt
+from ansible_collections.popcon.deploy.plugins.module_utils._errors import conclude
 
 AREAS = {"access": _plan_access, "key": _plan_key, "network": _plan_network, "target": _plan_target}
 
 
-def run(params: _plan.Json) -> tuple[list[_plan.Json], _plan.Json]:
-    """The rows of the plan, and by kind and name the ids of what is there."""
+def run(params: _plan.Json, check_mode: bool) -> _plan.Json:
+    """The module's result."""
     area, mark, removing = AREAS[params["area"]], params["mark"], params["state"] == "absent"
     settings = {**params["wanted"], "removing": removing}
     found = area.found(params["found"], settings, mark)
@@ -128,7 +128,9 @@ def run(params: _plan.Json) -> tuple[list[_plan.Json], _plan.Json]:
     for one in found:
         ids.setdefault(one.kind, {})[one.name] = one.id
     rows = _plan.plan(wanted, found, mark, params["adopt"], in_the_way)
-    return (rows if removing or area is not _plan_target else area.protect(rows, settings)), ids
+    if area is _plan_target and not removing:
+        rows = area.protect(rows, settings)
+    return {"changed": check_mode and bool(_plan.changing(rows)), "ids": ids, **_plan.result(rows)}
 
 
 def main() -> None:
@@ -142,13 +144,7 @@ def main() -> None:
         "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     }
     module = AnsibleModule(argument_spec=spec, supports_check_mode=True)
-    result, failure = attempt(run, module.params)
-    if failure:
-        module.fail_json(msg=failure)
-    rows, ids = result or ([], {})
-    changed = module.check_mode and bool(_plan.changing(rows))
-    problems, diff = _plan.problems(rows), _plan.difference(rows)
-    module.exit_json(changed=changed, rows=rows, ids=ids, problems=problems, diff=diff)
+    conclude(module, run, module.params, module.check_mode)
 
 
 if __name__ == "__main__":

@@ -222,9 +222,9 @@ time:
   sample: "2026-11-23T07:00:00Z"
 """
 
+import dataclasses
 import re
 import socket
-import subprocess
 import typing as t
 import uuid
 
@@ -234,19 +234,17 @@ from ansible_collections.popcon.deploy.plugins.module_utils._aws import (
     require_sdk,
     retrying_config,
 )
-from ansible_collections.popcon.deploy.plugins.module_utils._candidates import Candidates, Holder
-from ansible_collections.popcon.deploy.plugins.module_utils._engine import Engine
-from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError, attempt
+from ansible_collections.popcon.deploy.plugins.module_utils._candidates import Candidates, Holder, candidates_path
+from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError, conclude
 from ansible_collections.popcon.deploy.plugins.module_utils._parameters import assign_keys, read_parameters
 from ansible_collections.popcon.deploy.plugins.module_utils._records import Records, now
 from ansible_collections.popcon.deploy.plugins.module_utils._rotation import Rotation, find_secrets
-from ansible_collections.popcon.deploy.plugins.module_utils._strategies import Exec
+from ansible_collections.popcon.deploy.plugins.module_utils._service import executor
 
 Json = dict[str, t.Any]
 
 # How long to wait for a deploy on this host, which may restart the services that the strategies work in.
 WAIT_SECONDS = 600.0
-EXEC_SECONDS = 600
 # Lines of the history in which a run that is gone on with may have left a word, far more than come in the life of a lock.
 HISTORY = 1000
 
@@ -279,7 +277,8 @@ def run(module: AnsibleAWSModule) -> Json:
     holder = Holder(
         params["by"] or "unknown", params["origin"] or socket.gethostname(), params["run"] or uuid.uuid4().hex
     )
-    told = {"by": holder.by, "origin": holder.origin, "run": holder.run, "time": now()}
+    who = dataclasses.asdict(holder)
+    told = {**who, "time": now()}
     path = candidates_path(params["path"], params["candidates_path"])
     client = parameter_client(module, holder)
     candidates = Candidates(client, path, params["key_id"])
@@ -301,9 +300,7 @@ def run(module: AnsibleAWSModule) -> Json:
     if phase == "plan":
         return {"changed": False, "rotated": prepared().plan(params["revert"]), **told}
     # Also keeps out this very task, done again by the connection while the first one still is at it.
-    with records.locked(
-        {"by": holder.by, "origin": holder.origin, "run": holder.run}, WAIT_SECONDS, lambda _text: None
-    ):
+    with records.locked(who, WAIT_SECONDS, lambda _text: None):
         rotation = prepared()
         if phase == "advance":
             rotated = rotation.advance(params["revert"], params["lock_seconds"])
@@ -317,22 +314,6 @@ def ended_by(run: str, records: Records, seconds: int) -> set[str]:
     since = now(ago=seconds)
     lines = [line for line in records.history(HISTORY) if line["time"] >= since]
     return {line["key"] for line in lines if line["action"] == "rotation" and line["run"] == run}
-
-
-def candidates_path(paths: list[str], wanted: str | None) -> str:
-    """The path for candidates.
-
-    :raises DeployError: deploys would read what is there, or it is no path.
-    """
-    path = (wanted or f"{paths[-1].rstrip('/')}-rotation").rstrip("/")
-    if not path.startswith("/"):
-        raise DeployError(f"{path!r} is not a parameter path: it must start with a slash.")
-    for read in paths:
-        if f"{path}/".startswith(f"{read.rstrip('/')}/"):
-            raise DeployError(
-                f"Deploys would read the candidates, as {path} is below {read}. Give candidates_path another place."
-            )
-    return path
 
 
 def versions(proof: Json) -> dict[str, int]:
@@ -362,45 +343,11 @@ def parameter_client(module: AnsibleAWSModule, holder: Holder) -> t.Any:
     )
 
 
-def executor(project: str, service: str | None) -> Exec:
-    """What runs commands in a service's container, which is looked for each time: a roll-out makes another one."""
-
-    def execute(command: list[str], data: bytes) -> tuple[int, bytes, bytes]:
-        for container in Engine().containers(project):
-            of = container["Config"]["Labels"].get("com.docker.compose.service")
-            if of == service and container["State"]["Running"]:
-                break
-        else:
-            raise DeployError(
-                f"The service {service} of {project} does not run on this host. Start it, or rotate on the host where it runs."
-            )
-        try:
-            done = subprocess.run(  # pylint: disable=ansible-bad-function
-                ["docker", "exec", "--interactive", container["Id"], *command],
-                input=data,
-                capture_output=True,
-                timeout=EXEC_SECONDS,
-                check=False,
-            )
-        except FileNotFoundError:
-            raise DeployError("The command docker is not on this host. Install it (role docker).") from None
-        except subprocess.TimeoutExpired:
-            raise DeployError(
-                f"A command in the service {service} did not end within {EXEC_SECONDS} s. See what it waits for, then run again."
-            ) from None
-        return done.returncode, done.stdout, done.stderr
-
-    return execute
-
-
 def main() -> None:
     """Wire options to work."""
     # run() names the package to install; and Debian's boto3, older than amazon.aws warns about, is enough here.
     module = AnsibleAWSModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True, check_boto3=False)
-    result, failure = attempt(run, module)
-    if failure:
-        module.fail_json(msg=failure)
-    module.exit_json(**(result or {}))
+    conclude(module, run, module)
 
 
 if __name__ == "__main__":

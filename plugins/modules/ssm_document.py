@@ -67,19 +67,15 @@ import json
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto3_error_code
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.popcon.deploy.plugins.module_utils._aws import aws_errors_in_words
-from ansible_collections.popcon.deploy.plugins.module_utils._plan import Json, Resource, marked
-from ansible_collections.popcon.deploy.plugins.module_utils._provision_module import (
-    OPTIONS,
-    Compared,
-    converge,
-    pairs,
-    tags_to_change,
-    unpaired,
-)
+from ansible_collections.popcon.deploy.plugins.module_utils._plan import Json, Resource
+from ansible_collections.popcon.deploy.plugins.module_utils._provision_module import Compared, converge, pairs, unpaired
 
 
 class Document(Compared):
     """A session document."""
+
+    noun = "document"
+    rights = "ssm:*Document"
 
     def __init__(self, module: AnsibleAWSModule) -> None:
         super().__init__(module)
@@ -87,8 +83,8 @@ class Document(Compared):
 
     def wanted(self) -> list[Resource]:
         """The document as the options have it."""
-        tags = marked(self.params["tags"], self.params["mark"])
-        return [Resource("session document", self.params["name"], {"content": self.params["content"], "tags": tags})]
+        attributes = {"content": self.params["content"], "tags": self.tags}
+        return [Resource("session document", self.params["name"], attributes)]
 
     def found(self) -> list[Resource]:
         """The document as it is, if it is."""
@@ -102,31 +98,25 @@ class Document(Compared):
         attributes = {"content": json.loads(content), "tags": unpaired(tags)}
         return [Resource("session document", name, attributes, name)]
 
-    def apply(self, row: Json) -> None:
-        """Do what the row says."""
-        name = self.params["name"]
-        with aws_errors_in_words(f"{row['action']} the document {name}", "ssm:*Document", self.region):
-            {"create": self._create, "update": self._update, "delete": self._delete}[row["action"]](row)
-
     def _create(self, row: Json) -> None:
-        (wanted,) = self.wanted()
         self._ssm.create_document(
             Name=row["name"],
             DocumentType="Session",
             DocumentFormat="JSON",
             Content=json.dumps(self.params["content"]),
-            Tags=pairs(wanted.attributes["tags"]),
+            Tags=pairs(self.tags),
         )
 
     def _update(self, row: Json) -> None:
         name = row["name"]
         if any(one["attribute"].startswith("content.") for one in row["changes"]):
             self._ssm.update_document_default_version(Name=name, DocumentVersion=self._version(name))
-        to_set, to_remove = tags_to_change(row)
-        if to_set:
-            self._ssm.add_tags_to_resource(ResourceType="Document", ResourceId=name, Tags=pairs(to_set))
-        if to_remove:
-            self._ssm.remove_tags_from_resource(ResourceType="Document", ResourceId=name, TagKeys=to_remove)
+
+    def _tag(self, row: Json, tags: list[dict[str, str]]) -> None:
+        self._ssm.add_tags_to_resource(ResourceType="Document", ResourceId=row["name"], Tags=tags)
+
+    def _untag(self, row: Json, names: list[str]) -> None:
+        self._ssm.remove_tags_from_resource(ResourceType="Document", ResourceId=row["name"], TagKeys=names)
 
     def _version(self, name: str) -> str:
         """The number of the version with the wanted content: a new one, or, as AWS takes no content twice, an old one."""
@@ -153,11 +143,8 @@ class Document(Compared):
 
 def main() -> None:
     """Entry point."""
-    spec = {"name": {"type": "str", "required": True}, "content": {"type": "dict"}, **OPTIONS}
-    module = AnsibleAWSModule(
-        argument_spec=spec, required_if=[("state", "present", ["content"])], supports_check_mode=True
-    )
-    converge(module, Document)
+    options = {"name": {"type": "str", "required": True}, "content": {"type": "dict"}}
+    converge(Document, options, required_if=[("state", "present", ["content"])])
 
 
 if __name__ == "__main__":

@@ -300,7 +300,7 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 from ansible_collections.popcon.deploy.plugins.module_utils import _settings
 from ansible_collections.popcon.deploy.plugins.module_utils._aws import require_sdk, retrying_config
 from ansible_collections.popcon.deploy.plugins.module_utils._contract import refuse_unknown
-from ansible_collections.popcon.deploy.plugins.module_utils._errors import attempt
+from ansible_collections.popcon.deploy.plugins.module_utils._errors import conclude
 from ansible_collections.popcon.deploy.plugins.module_utils._secret_file import open_secret_file, owner_ids
 
 
@@ -388,11 +388,7 @@ def main() -> None:
         # run() names the package to install; and Debian's boto3, older than amazon.aws warns about, is enough here.
         check_boto3=False,
     )
-    result, failure = attempt(run, module)
-    if result is None:
-        module.fail_json(msg=failure)
-    else:
-        module.exit_json(**result)
+    conclude(module, run, module)
 
 
 if __name__ == "__main__":

@@ -97,16 +97,9 @@ problems:
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.popcon.deploy.plugins.module_utils._aws import aws_errors_in_words, retrying_config
-from ansible_collections.popcon.deploy.plugins.module_utils._plan import Json, marked
+from ansible_collections.popcon.deploy.plugins.module_utils._plan import Json
 from ansible_collections.popcon.deploy.plugins.module_utils._plan_parameters import Table, rows, table
-from ansible_collections.popcon.deploy.plugins.module_utils._provision_module import (
-    OPTIONS,
-    Provider,
-    converge,
-    pairs,
-    tags_to_change,
-    unpaired,
-)
+from ansible_collections.popcon.deploy.plugins.module_utils._provision_module import Provider, converge, pairs, unpaired
 
 
 class Parameters(Provider):
@@ -115,13 +108,12 @@ class Parameters(Provider):
     def __init__(self, module: AnsibleAWSModule) -> None:
         super().__init__(module)
         self._ssm = module.client("ssm", config=retrying_config())
-        self._tags = marked(self.params["tags"], self.params["mark"])
         names = ("path", "plain", "secrets", "key_id", "replace")
         self._table = table(*(self.params[name] for name in names))
         # None is needed there any more, nor returned. One that is part of a name, as of a user who is called like the app, would
         # blot that name out wherever it is shown.
         self.params["secrets"] = dict.fromkeys(self.params["secrets"], "")
-        shown = " ".join([*self._table.plain, *self._table.secrets, self._table.key_id, *self._tags.values()])
+        shown = " ".join([*self._table.plain, *self._table.secrets, self._table.key_id, *self.tags.values()])
         module.no_log_values.difference_update([value for value in module.no_log_values if value in shown])
 
     def rows(self) -> list[Json]:
@@ -165,19 +157,17 @@ class Parameters(Provider):
             if row["action"] == "delete":
                 self._ssm.delete_parameter(Name=name)
             elif row["action"] == "create":
-                self._ssm.put_parameter(**_stored(name, self._table), Tags=pairs(self._tags))
+                self._ssm.put_parameter(**_stored(name, self._table), Tags=pairs(self.tags))
             else:
-                self._update(row)
+                if any(one["attribute"] == "value" for one in row["changes"]):
+                    self._ssm.put_parameter(**_stored(name, self._table), Overwrite=True)
+                self._change_tags(row)
 
-    def _update(self, row: Json) -> None:
-        name = row["name"]
-        if any(one["attribute"] == "value" for one in row["changes"]):
-            self._ssm.put_parameter(**_stored(name, self._table), Overwrite=True)
-        to_set, to_remove = tags_to_change(row)
-        if to_set:
-            self._ssm.add_tags_to_resource(ResourceType="Parameter", ResourceId=name, Tags=pairs(to_set))
-        if to_remove:
-            self._ssm.remove_tags_from_resource(ResourceType="Parameter", ResourceId=name, TagKeys=to_remove)
+    def _tag(self, row: Json, tags: list[dict[str, str]]) -> None:
+        self._ssm.add_tags_to_resource(ResourceType="Parameter", ResourceId=row["name"], Tags=tags)
+
+    def _untag(self, row: Json, names: list[str]) -> None:
+        self._ssm.remove_tags_from_resource(ResourceType="Parameter", ResourceId=row["name"], TagKeys=names)
 
 
 def _stored(name: str, wanted: Table) -> Json:
@@ -188,15 +178,14 @@ def _stored(name: str, wanted: Table) -> Json:
 
 def main() -> None:
     """Entry point."""
-    spec = {
+    options = {
         "path": {"type": "str", "required": True},
         "plain": {"type": "dict", "default": {}},
         "secrets": {"type": "dict", "default": {}, "no_log": True},
         "key_id": {"type": "str", "default": "alias/aws/ssm"},
         "replace": {"type": "list", "elements": "str", "default": []},
-        **OPTIONS,
     }
-    converge(AnsibleAWSModule(argument_spec=spec, supports_check_mode=True), Parameters)
+    converge(Parameters, options)
 
 
 if __name__ == "__main__":

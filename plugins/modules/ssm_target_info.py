@@ -18,6 +18,7 @@ description:
     C(ssm:DescribeInstanceInformation), C(ec2:DescribeInstances) and C(s3:ListBucket) on the bucket.
 extends_documentation_fragment:
   - popcon.deploy.attributes
+  - popcon.deploy.attributes.looking
 options:
   region:
     description:
@@ -44,16 +45,6 @@ options:
       - By default it is looked for where the connection looks.
     type: path
 attributes:
-  check_mode:
-    support: full
-    details:
-      - Changes nothing in any mode.
-  diff_mode:
-    support: N/A
-    details:
-      - Changes nothing, so there is no difference to show.
-  idempotent:
-    support: full
   platform:
     support: full
     platforms: linux

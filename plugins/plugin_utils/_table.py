@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.popcon.deploy.plugins.module_utils._image import SHORT
+
 NOTHING = "-"
 UNKNOWN = "could not be asked"
 
-# As many digits of a commit or digest as git and docker show.
-_SHORT = 12
 _UNITS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 
 
@@ -28,12 +28,12 @@ def table(headings: t.Sequence[str], rows: t.Iterable[t.Sequence[object]]) -> li
 
 def commit(whole: str | None) -> str:
     """A commit as people know it."""
-    return (whole or "")[:_SHORT]
+    return (whole or "")[:SHORT]
 
 
 def digest(whole: str) -> str:
     """A digest (`sha256:…`) as people know it."""
-    return whole[: len("sha256:") + _SHORT]
+    return whole[: len("sha256:") + SHORT]
 
 
 def age(seconds: int | None) -> str:

@@ -84,6 +84,21 @@ class Started:
         return Run(self._process.returncode, self.output)
 
 
+def push(service: str, version: str, fault: str = "none") -> None:
+    """Build an image of the app, of this version and with this fault, and push it."""
+    python_m_lab("push", service, "--version", version, "--fault", fault)
+
+
+def version(controller: Controller, host: int = 0) -> Any:
+    """Of the back end, as the front end hears it."""
+    return controller.health(host)["backend"]["version"]
+
+
+def changed_between(before: dict[str, Any], after: dict[str, Any]) -> set[str]:
+    """The services whose containers differ."""
+    return {service for service in before.keys() | after.keys() if before.get(service) != after.get(service)}
+
+
 class Controller:
     """The lab's deployment controller."""
 

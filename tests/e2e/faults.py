@@ -182,17 +182,6 @@ def stopped(server: str) -> Iterator[None]:
 
 
 @contextmanager
-def stalled(server: str) -> Iterator[None]:
-    """The lab's `account`, `registry`, `git` or `edge` taking connections and saying nothing."""
-    container = f"{config.PROJECT}-{server}-1"
-    docker("pause", container)
-    try:
-        yield
-    finally:
-        docker("unpause", container)
-
-
-@contextmanager
 def slow_registry(rate: str) -> Iterator[None]:
     """ECR sending no more than so many bytes per second and connection, such as `500k`."""
     # A rate counts only for what is buffered.

@@ -17,7 +17,7 @@ import pytest
 
 from lab import config, seed, state
 
-from .controller import DEPLOY, ROOT, python_m_lab
+from .controller import DEPLOY, ROOT, changed_between, python_m_lab
 
 SERVICES = {"frontend", "backend", "mysql", "redis"}
 
@@ -31,10 +31,6 @@ def assert_no_secret_in(text):
     for secret in secrets():
         for line in secret.splitlines():
             assert line not in text
-
-
-def changed_between(before, after):
-    return {service for service in before.keys() | after.keys() if before.get(service) != after.get(service)}
 
 
 def env_file(controller):

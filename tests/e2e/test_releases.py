@@ -17,7 +17,7 @@ import pytest
 
 from lab import config, gitops, seed, state
 
-from .controller import PROJECT, STATE, python_m_lab
+from .controller import PROJECT, STATE, changed_between, push, python_m_lab, version
 from .faults import at_step, compose_file, stopped
 
 SECRETS = ("db_username", "db_password", "db_root_password", "git_token")
@@ -29,21 +29,8 @@ def deployed(controller):
     assert controller.deploy().status == 0
 
 
-def push(service, version, fault="none"):
-    python_m_lab("push", service, "--version", version, "--fault", fault)
-
-
-def version(controller, host=0):
-    """Of the back end, as the front end hears it."""
-    return controller.health(host)["backend"]["version"]
-
-
 def java_opts(controller):
     return controller.health()["backend"]["settings"]["JAVA_OPTS"]
-
-
-def changed_between(before, after):
-    return {service for service in before.keys() | after.keys() if before.get(service) != after.get(service)}
 
 
 def all_of_it(controller):

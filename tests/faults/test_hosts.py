@@ -11,19 +11,10 @@ import re
 import subprocess
 
 import pytest
-from ansible_collections.popcon.deploy.tests.e2e.controller import ROOT, python_m_lab
+from ansible_collections.popcon.deploy.tests.e2e.controller import ROOT, push, python_m_lab, version
 from ansible_collections.popcon.deploy.tests.e2e.faults import at_step, compose_file, docker
 from ansible_collections.popcon.deploy.tests.e2e.logins import settings
 from ansible_collections.popcon.deploy.tests.e2e.parameters import candidates, delete, put, value
-
-
-def push(service, version, fault="none"):
-    python_m_lab("push", service, "--version", version, "--fault", fault)
-
-
-def version(controller, host):
-    """Of the back end, as the front end hears it."""
-    return controller.health(host)["backend"]["version"]
 
 
 @pytest.fixture(scope="module")

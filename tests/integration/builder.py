@@ -26,10 +26,10 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-import ansible_collections
 import pytest
 import yaml
 from ansible_collections.popcon.deploy.tests.integration.emulators import environment_without_aws
+from ansible_collections.popcon.deploy.tests.integration.plays import ansible_settings
 
 from lab import engine
 from lab.console import LabError
@@ -203,13 +203,7 @@ class Project:
     @property
     def environment(self) -> dict[str, str]:
         """For a process that runs the playbook; it changes nothing of the user's."""
-        (self.folder / "ansible.cfg").touch()
-        return {
-            **self.builder.environment,
-            "ANSIBLE_COLLECTIONS_PATH": ":".join(str(Path(path).parent) for path in ansible_collections.__path__),
-            "ANSIBLE_CONFIG": str(self.folder / "ansible.cfg"),
-            "ANSIBLE_HOME": str(self.folder / "ansible"),
-        }
+        return {**self.builder.environment, **ansible_settings(self.folder)}
 
     def run(
         self, *arguments: str, environment: dict[str, str] | None = None, **variables: t.Any

@@ -26,3 +26,10 @@ def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     """An emulator: each test runs with the one and with the other."""
     with serve(request.param, tmp_path_factory.mktemp(request.param)) as url:
         yield url
+
+
+@pytest.fixture(scope="module")
+def moto(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[str]:
+    """One of them alone."""
+    with serve("moto", tmp_path_factory.mktemp("moto")) as url:
+        yield url

@@ -130,6 +130,22 @@ def _attach(a: Account) -> None:
     a.iam.attach_role_policy(RoleName=f"{NAME}-host", PolicyArn=made["Arn"])
 
 
+def _boundary(a: Account) -> dict:
+    (one,) = [one for one in a.iam.list_policies(Scope="Local")["Policies"] if one["PolicyName"] == f"{NAME}-boundary"]
+    return one
+
+
+def _widen_boundary(a: Account) -> None:
+    a.iam.create_policy_version(PolicyArn=_boundary(a)["Arn"], PolicyDocument=_policy("iam:*"), SetAsDefault=True)
+
+
+def allowed_at_most(a: Account) -> list[dict]:
+    """The statements of the boundary in use."""
+    one = _boundary(a)
+    found = a.iam.get_policy_version(PolicyArn=one["Arn"], VersionId=one["DefaultVersionId"])["PolicyVersion"]
+    return found["Document"]["Statement"]
+
+
 def _repository(a: Account) -> str:
     return a.ecr.describe_repositories()["repositories"][0]["repositoryArn"]
 
@@ -279,6 +295,11 @@ DRIFTS = [
           "instance", f"{NAME}-1", "update", "metadata.http_put_response_hop_limit",
           lambda a: a.instance(1)["MetadataOptions"]["HttpPutResponseHopLimit"] == 1
           and a.instance(1)["MetadataOptions"]["HttpTokens"] == "required"),
+    Drift("boundary taken away", lambda a: a.iam.delete_role_permissions_boundary(RoleName=f"{NAME}-rotation"),
+          "role", f"{NAME}-rotation", "update", "permissions boundary",
+          lambda a: "PermissionsBoundary" in a.iam.get_role(RoleName=f"{NAME}-rotation")["Role"]),
+    Drift("boundary widened", _widen_boundary, "managed policy", f"{NAME}-boundary", "update", "document.statement 1",
+          lambda a: "iam:*" not in str(allowed_at_most(a))),
     # Added.
     Drift("port 22 opened", lambda a: a.ec2.authorize_security_group_ingress(
           GroupId=a.group()["GroupId"], IpPermissions=_permission(22)),

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What README and guides tell a reader to type, copy or look for is there."""
+"""What README and guides tell a reader to type, copy or look for is there. Their links are looked at in tests/unit."""
 
 from __future__ import annotations
 
@@ -150,12 +150,6 @@ def test_yaml_is_a_play_or_sets_variables_that_exist(text: str, tmp_path: Path) 
     elif "jobs" not in content:
         for name in content:
             assert_is_a_variable(name)
-
-
-def test_links_to_files_lead_somewhere() -> None:
-    for page in PAGES:
-        for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
-            assert target.startswith("https://") or (page.parent / target).exists(), f"{page.name}: {target}"
 
 
 def said() -> list[str]:

@@ -19,8 +19,9 @@ import time
 import urllib.parse
 from pathlib import Path
 
-import ansible_collections
 import pytest
+from ansible_collections.popcon.deploy.tests.integration.emulators import environment_without_aws
+from ansible_collections.popcon.deploy.tests.integration.plays import ansible_settings
 from ansible_collections.popcon.deploy.tests.unit.plugins.module_utils.ecr_stubs import (
     OTHER,
     OWN,
@@ -51,23 +52,16 @@ def registry(certificate):
 
 @pytest.fixture
 def env(registry, certificate, tmp_path):
-    env = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "ANSIBLE_"))}
-    (tmp_path / "ansible.cfg").touch()
     return {
-        **env,
-        "ANSIBLE_COLLECTIONS_PATH": ":".join(str(Path(path).parent) for path in ansible_collections.__path__),
-        "ANSIBLE_CONFIG": str(tmp_path / "ansible.cfg"),
-        "ANSIBLE_HOME": str(tmp_path / "ansible"),
+        **environment_without_aws(),
+        **ansible_settings(tmp_path),
         "ANSIBLE_LOG_PATH": str(tmp_path / "log"),
-        "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
         "AWS_ACCESS_KEY_ID": "AKIAEXAMPLE",
         "AWS_SECRET_ACCESS_KEY": "example",
         "AWS_REGION": REGION,
         "HTTPS_PROXY": registry.proxy,
         "NO_PROXY": "127.0.0.1,localhost",
         "SSL_CERT_FILE": str(certificate),
-        "PATH": f"{BIN}:{os.environ['PATH']}",
-        "LC_ALL": "C.UTF-8",
     }
 
 

@@ -11,11 +11,9 @@ import json
 import os
 import pwd
 import subprocess
-import sys
 import typing as t
 from pathlib import Path
 
-import ansible_collections
 import pytest
 import yaml
 
@@ -23,12 +21,8 @@ boto3 = pytest.importorskip("boto3", reason="no boto3")
 pytest.importorskip("moto.server", reason="no moto (pip install 'moto[server,ec2,ssm,sts]')")
 
 from ansible_collections.popcon.deploy.plugins.modules import ecr_login, ssm_env_render
-from ansible_collections.popcon.deploy.tests.integration.emulators import (
-    CREDENTIALS,
-    REGION,
-    environment_without_aws,
-    serve,
-)
+from ansible_collections.popcon.deploy.tests.integration.emulators import CREDENTIALS, REGION, environment_without_aws
+from ansible_collections.popcon.deploy.tests.integration.plays import COLLECTIONS_PATH, play
 from ansible_collections.popcon.deploy.tests.unit.plugins.module_utils.ecr_stubs import (
     make_certificate,
     make_helper,
@@ -40,52 +34,24 @@ COLLECTION = Path(ecr_login.__file__).parents[2]
 GROUP = "group/popcon.deploy.deploy"
 
 
-@pytest.fixture(scope="module")
-def moto(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[str]:
-    with serve("moto", tmp_path_factory.mktemp("moto")) as url:
-        yield url
-
-
 @pytest.fixture
-def play(tmp_path: Path) -> t.Callable[..., list[dict]]:
-    """Run tasks as a playbook on this machine and return their results, in order."""
+def run(tmp_path: Path) -> t.Callable[..., list[dict]]:
+    """Run tasks as a play on this machine and return their results, in order."""
     tmp_path.chmod(0o755)
-    (tmp_path / "ansible.cfg").touch()
 
-    def play(tasks: list[dict], defaults: dict, **environment: str) -> list[dict]:
-        everything = {"hosts": "localhost", "gather_facts": False, "module_defaults": defaults, "tasks": tasks}
-        (tmp_path / "play.yml").write_text(yaml.safe_dump([everything]))
-        variables = {
-            "ansible_connection": "local",
-            "ansible_python_interpreter": sys.executable,
-            # Whoever runs the tests is as good as root here.
-            "ansible_become": False,
-        }
-        done = subprocess.run(
-            ["ansible-playbook", "-i", "localhost,", "-e", json.dumps(variables), "play.yml"],
-            cwd=tmp_path,
-            env={
-                **environment_without_aws(),
-                **CREDENTIALS,
-                "ANSIBLE_COLLECTIONS_PATH": ":".join(str(Path(path).parent) for path in ansible_collections.__path__),
-                "ANSIBLE_CONFIG": str(tmp_path / "ansible.cfg"),
-                "ANSIBLE_HOME": str(tmp_path / "ansible"),
-                "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
-                **environment,
-            },
-            capture_output=True, text=True, timeout=120, check=False,
-        )  # fmt: skip
-        assert done.stdout.startswith("{"), done.stdout + done.stderr
-        return [task["hosts"]["localhost"] for task in json.loads(done.stdout)["plays"][0]["tasks"]]
+    def run(tasks: list[dict], defaults: dict, **environment: str) -> list[dict]:
+        environment = {**environment_without_aws(), **CREDENTIALS, **environment}
+        # Whoever runs the tests is as good as root here.
+        return play(tmp_path, tasks, environment, module_defaults=defaults, vars={"ansible_become": False})
 
-    return play
+    return run
 
 
 def examples(module: t.Any) -> list[dict]:
     return yaml.safe_load(module.EXAMPLES)
 
 
-def test_the_examples_of_ssm_env_render(moto: str, play: t.Callable[..., list[dict]], tmp_path: Path) -> None:
+def test_the_examples_of_ssm_env_render(moto: str, run: t.Callable[..., list[dict]], tmp_path: Path) -> None:
     """As they are in the documentation, but for the paths and the group, which this machine may not have."""
     ssm = boto3.client(
         "ssm", endpoint_url=moto, region_name=REGION, aws_access_key_id="AKIDEXAMPLE", aws_secret_access_key="none"
@@ -106,12 +72,12 @@ def test_the_examples_of_ssm_env_render(moto: str, play: t.Callable[..., list[di
             options[option] = str(tmp_path / Path(options[option]).name)
         if "group" in options:
             options["group"] = grp.getgrgid(os.getegid()).gr_name
-    results = play(tasks, {"popcon.deploy.ssm_env_render": {"endpoint_url": moto}})
+    results = run(tasks, {"popcon.deploy.ssm_env_render": {"endpoint_url": moto}})
     assert [result.get("msg", result["changed"]) for result in results] == [True] * len(tasks)
     assert (tmp_path / "worker.env").stat().st_mode & 0o777 == 0o640
 
 
-def test_the_examples_of_ecr_login(play: t.Callable[..., list[dict]], tmp_path: Path) -> None:
+def test_the_examples_of_ecr_login(run: t.Callable[..., list[dict]], tmp_path: Path) -> None:
     """As they are in the documentation, but for the user, whom this machine may not have."""
     certificate = make_certificate(tmp_path)
     make_helper(tmp_path / "bin", "ecr-login")
@@ -122,7 +88,7 @@ def test_the_examples_of_ecr_login(play: t.Callable[..., list[dict]], tmp_path: 
             options["user"] = pwd.getpwuid(os.geteuid()).pw_name
     with serve_registries(certificate) as (registry, proxy), serve_aws() as aws:
         aws.be_known_to(registry)
-        results = play(
+        results = run(
             tasks,
             {
                 "popcon.deploy.ecr_login": {
@@ -144,10 +110,7 @@ def documentation() -> dict[str, dict]:
     modules = [f"popcon.deploy.{path.stem}" for path in (COLLECTION / "plugins/modules").glob("*.py")]
     done = subprocess.run(
         ["ansible-doc", "--json", *modules],
-        env={
-            **environment_without_aws(),
-            "ANSIBLE_COLLECTIONS_PATH": ":".join(str(Path(path).parent) for path in ansible_collections.__path__),
-        },
+        env={**environment_without_aws(), "ANSIBLE_COLLECTIONS_PATH": COLLECTIONS_PATH},
         stdout=subprocess.PIPE, text=True, check=True,
     )  # fmt: skip
     return {name.rpartition(".")[2]: page for name, page in json.loads(done.stdout).items()}
@@ -220,12 +183,12 @@ ASKING = {
 }
 
 
-def test_the_defaults_of_the_group_reach_all_its_modules(moto: str, play: t.Callable[..., list[dict]]) -> None:
+def test_the_defaults_of_the_group_reach_all_its_modules(moto: str, run: t.Callable[..., list[dict]]) -> None:
     """And those of the group it extends. Nothing else says the region: no environment, no profile."""
     assert {name for name in ASKING if name.startswith("popcon.")} == {f"popcon.deploy.{name}" for name in group()}
     tasks = [{"name": name, name: options, "ignore_errors": True} for name, (options, _region) in ASKING.items()]
-    results = play(tasks, {GROUP: {"region": "eu-west-3", "endpoint_url": moto}})
+    results = run(tasks, {GROUP: {"region": "eu-west-3", "endpoint_url": moto}})
     for (name, (_options, region)), result in zip(ASKING.items(), results):
         assert "eu-west-3" in region(result), (name, result)
-    (unset,) = play([task for task in tasks if "amazon.aws.aws_az_info" in task], {}, AWS_ENDPOINT_URL=moto)
+    (unset,) = run([task for task in tasks if "amazon.aws.aws_az_info" in task], {}, AWS_ENDPOINT_URL=moto)
     assert unset["failed"]

@@ -10,18 +10,26 @@ The runs are few, as each takes long, and in one order: what each of them did is
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import typing as t
 from pathlib import Path
 
-import ansible_collections
 import pytest
 
 pytest.importorskip("moto.server", reason="no moto")
 
 from ansible_collections.popcon.deploy.plugins.modules import provision_plan
-from ansible_collections.popcon.deploy.tests.integration.emulators import CREDENTIALS, environment_without_aws, serve
-from ansible_collections.popcon.deploy.tests.integration.provision_drifts import DRIFTS, NAME, Account, Drift
+from ansible_collections.popcon.deploy.tests.integration.emulators import CREDENTIALS, environment_without_aws
+from ansible_collections.popcon.deploy.tests.integration.plays import ansible_settings
+from ansible_collections.popcon.deploy.tests.integration.provision_drifts import (
+    DRIFTS,
+    NAME,
+    Account,
+    Drift,
+    allowed_at_most,
+)
+from ansible_collections.popcon.deploy.tests.integration.provision_rights import IAM, Call, Rights, boundaries
 
 COLLECTION = Path(provision_plan.__file__).parents[2]
 SECRETS = ("DB_USERNAME", "DB_PASSWORD", "DB_ROOT_PASSWORD", "GIT_TOKEN")
@@ -30,6 +38,8 @@ VARIABLES = {
     # The only AMIs whose parameters moto has.
     "deploy_target_image": "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64",
     "deploy_target_instances": [{"name": f"{NAME}-{n}", "subnet": f"{NAME}-public-a"} for n in (1, 2)],
+    "iam_access_planner_subjects": ["repo:org/gitops:environment:dev-plan"],
+    "iam_access_provisioner_subjects": ["repo:org/gitops:environment:dev-apply"],
 }
 
 
@@ -39,6 +49,7 @@ class Run(t.NamedTuple):
     status: int
     output: str
     plan: dict
+    calls: list[Call]
 
     def rows(self, action: str) -> set[tuple[str, str]]:
         return {(row["kind"], row["name"]) for row in self.plan["rows"] if row["action"] == action}
@@ -53,34 +64,36 @@ class Controller:
     def __init__(self, url: str, folder: Path) -> None:
         self.account = Account(url)
         self._folder = folder
-        (folder / "ansible.cfg").touch()
         self._environment = {
             **environment_without_aws(),
             **CREDENTIALS,
             **CANARIES,
             "AWS_ENDPOINT_URL": url,
-            "ANSIBLE_COLLECTIONS_PATH": ":".join(str(Path(path).parent) for path in ansible_collections.__path__),
-            "ANSIBLE_CONFIG": str(folder / "ansible.cfg"),
-            "ANSIBLE_HOME": str(folder / "ansible"),
+            **ansible_settings(folder),
             "ANSIBLE_NOCOLOR": "1",
+            "PYTHONPATH": f"{Path(__file__).with_name('recorder')}:{os.environ.get('PYTHONPATH', '')}",
+            "RECORDED_CALLS": str(folder / "calls.jsonl"),
         }
 
     def __call__(self, *options: str, without: tuple[str, ...] = (), **variables: t.Any) -> Run:
         file = self._folder / "plan.json"
-        file.unlink(missing_ok=True)
+        calls = Path(self._environment["RECORDED_CALLS"])
+        for left in (file, calls):
+            left.unlink(missing_ok=True)
         done = subprocess.run(
             ["ansible-playbook", str(COLLECTION / "playbooks/provision.yml"), "-i", str(COLLECTION / "inventories/dev"),
              "-e", json.dumps({**VARIABLES, "plan_file": str(file), **variables}), *options],
             cwd=self._folder, env={k: v for k, v in self._environment.items() if k not in without},
             capture_output=True, text=True, timeout=600, check=False,
         )  # fmt: skip
-        return Run(done.returncode, done.stdout + done.stderr, json.loads(file.read_text()) if file.exists() else {})
+        plan = json.loads(file.read_text()) if file.exists() else {}
+        recorded = calls.read_text().splitlines() if calls.exists() else []
+        return Run(done.returncode, done.stdout + done.stderr, plan, list(map(json.loads, recorded)))
 
 
 @pytest.fixture(scope="module")
-def controller(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[Controller]:
-    with serve("moto", tmp_path_factory.mktemp("moto")) as url:
-        yield Controller(url, tmp_path_factory.mktemp("controller"))
+def controller(moto: str, tmp_path_factory: pytest.TempPathFactory) -> Controller:
+    return Controller(moto, tmp_path_factory.mktemp("controller"))
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +139,13 @@ def drifted(controller: Controller, secret: str, foreign: dict[str, str]) -> Run
 
 
 @pytest.fixture(scope="module")
-def mended(controller: Controller, drifted: Run) -> Run:
+def bounded(controller: Controller, drifted: Run) -> dict[str, str]:
+    """The boundaries of roles, before one of them gets its own again."""
+    return boundaries(controller.account)
+
+
+@pytest.fixture(scope="module")
+def mended(controller: Controller, bounded: dict[str, str]) -> Run:
     return controller()
 
 
@@ -137,10 +156,10 @@ def at_last(controller: Controller, mended: Run) -> Run:
 
 def test_a_plan_of_an_empty_account_has_all_and_makes_nothing(planned: Run) -> None:
     assert planned.status == 0, planned.output
-    assert planned.plan["changes"] == len(planned.plan["rows"]) == 33
+    assert planned.plan["changes"] == len(planned.plan["rows"]) == 36
     assert planned.rows("create") >= {("VPC", NAME), ("key", f"alias/{NAME}"), ("instance", f"{NAME}-2")}
     assert f"+VPC {NAME}" in planned.output
-    assert "33 to create, 0 to change, 0 to remove" in planned.output
+    assert "36 to create, 0 to change, 0 to remove" in planned.output
 
 
 def test_applying_makes_what_was_planned(controller: Controller, planned: Run, applied: Run) -> None:
@@ -168,6 +187,40 @@ def test_the_policies_name_the_key_that_was_made_with_them(controller: Controlle
         assert [one["Resource"] for one in statements if "kms:Decrypt" in one["Action"]] == [[arn]]
 
 
+def policies(account: Account, role: str) -> list[str]:
+    """What a role may do, as it was made."""
+    return [json.dumps({"Statement": account.statement(f"{NAME}-{role}", role)})]
+
+
+def test_the_roles_of_an_environment_have_its_boundary(controller: Controller, applied: Run) -> None:
+    assert boundaries(controller.account) == {
+        f"{NAME}-{role}": f"{IAM}:policy/{NAME}-boundary" for role in ("host", "rotation", "builder", "deployer")
+    }
+    allowed = allowed_at_most(controller.account)
+    assert not any(action.startswith("iam:") for one in allowed for action in one["Action"])
+    for role in ("host", "rotation", "builder", "deployer"):
+        assert [one for one in controller.account.statement(f"{NAME}-{role}", role) if one not in allowed] == []
+
+
+def test_who_plans_may_do_all_that_a_plan_calls(
+    controller: Controller, planned: Run, applied: Run, drifted: Run
+) -> None:
+    rights = Rights(controller.account, {})
+    for run in (planned, drifted):
+        assert rights.missing(policies(controller.account, "planner"), run.calls) == set()
+
+
+def test_who_provisions_may_do_all_that_was_called_but_make_itself_and_the_boundary(
+    controller: Controller, applied: Run
+) -> None:
+    missing = Rights(controller.account, {}).missing(policies(controller.account, "provisioner"), applied.calls)
+    itself = {f"{IAM}:role/{NAME}-{role}" for role in ("planner", "provisioner")}
+    assert missing == {
+        *((f"iam:{action}", role) for role in itself for action in ("CreateRole", "TagRole", "PutRolePolicy")),
+        *((f"iam:{action}", f"{IAM}:policy/{NAME}-boundary") for action in ("CreatePolicy", "TagPolicy")),
+    }
+
+
 @pytest.mark.parametrize("drift", DRIFTS, ids=[drift.what for drift in DRIFTS])
 def test_what_is_done_by_hand_is_shown(drifted: Run, drift: Drift) -> None:
     (row,) = [row for row in drifted.plan["rows"] if (row["kind"], row["name"]) == (drift.kind, drift.name)]
@@ -191,6 +244,14 @@ def test_a_plan_that_is_told_to_fails(drifted: Run) -> None:
 def test_what_is_done_by_hand_is_mended(controller: Controller, mended: Run, drift: Drift) -> None:
     assert mended.status == 0, mended.output
     assert drift.mended(controller.account)
+
+
+def test_who_provisions_may_mend_all_but_the_boundary(
+    controller: Controller, bounded: dict[str, str], mended: Run
+) -> None:
+    missing = Rights(controller.account, bounded).missing(policies(controller.account, "provisioner"), mended.calls)
+    assert {resource for _action, resource in missing} == {f"{IAM}:policy/{NAME}-boundary"}
+    assert {action for action, _resource in missing} >= {"iam:CreatePolicyVersion"}
 
 
 def test_then_there_is_nothing_to_do_even_without_the_secrets(at_last: Run) -> None:
@@ -253,6 +314,13 @@ def test_a_secret_without_a_value_is_named_before_anything_is_changed(controller
     assert run.changed() == 0
 
 
+def test_without_who_provisions_there_is_no_boundary(controller: Controller, at_last: Run) -> None:
+    run = controller("--tags", "access", iam_access_provisioner_subjects=[])
+    assert run.status == 0, run.output
+    assert run.rows("delete") == {("role", f"{NAME}-provisioner"), ("managed policy", f"{NAME}-boundary")}
+    assert boundaries(controller.account) == {}
+
+
 def assert_no_canary(run: Run) -> None:
     for canary in CANARIES.values():
         for written in (canary, json.dumps(canary)[1:-1], canary.replace("'", "''")):
@@ -303,6 +371,7 @@ def test_teardown_removes_all_of_ours_and_nothing_else(
     assert [bucket["Name"] for bucket in account.s3.list_buckets()["Buckets"]] == ["theirs"]
     assert [role["RoleName"] for role in account.iam.list_roles()["Roles"]] == ["theirs"]
     assert account.iam.list_instance_profiles()["InstanceProfiles"] == []
+    assert [policy["PolicyName"] for policy in account.iam.list_policies(Scope="Local")["Policies"]] == ["all"]
     assert account.iam.list_open_id_connect_providers()["OpenIDConnectProviderList"] == []
     assert account.ecr.describe_repositories()["repositories"] == []
     assert [one["Name"] for one in account.parameters()] == ["/popcon/EXTRA"]

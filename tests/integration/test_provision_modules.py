@@ -7,12 +7,8 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import typing as t
-from pathlib import Path
 
-import ansible_collections
 import pytest
 import yaml
 
@@ -21,12 +17,14 @@ pytest.importorskip("moto.server", reason="no moto")
 from ansible_collections.popcon.deploy.plugins.filter import plan_table, policy_document
 from ansible_collections.popcon.deploy.plugins.modules import (
     ecr_repository,
+    iam_managed_policy,
     iam_oidc_provider,
     provision_plan,
     ssm_document,
     ssm_parameters,
 )
-from ansible_collections.popcon.deploy.tests.integration.emulators import CREDENTIALS, environment_without_aws, serve
+from ansible_collections.popcon.deploy.tests.integration.emulators import CREDENTIALS, REGION, environment_without_aws
+from ansible_collections.popcon.deploy.tests.integration.plays import play
 from ansible_collections.popcon.deploy.tests.integration.provision_drifts import Account
 
 MARK = "popcon.deploy/popcon-dev"
@@ -40,64 +38,40 @@ MANIFEST = {
     },
     "layers": [],
 }
-Play = t.Callable[..., list[dict]]
+Run = t.Callable[..., list[dict]]
 
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[str]:
-    with serve("moto", tmp_path_factory.mktemp("moto")) as url:
-        yield url
+def account(moto: str) -> Account:
+    return Account(moto)
 
 
 @pytest.fixture(scope="module")
-def account(url: str) -> Account:
-    return Account(url)
-
-
-@pytest.fixture(scope="module")
-def play(url: str, tmp_path_factory: pytest.TempPathFactory) -> Play:
-    """Run tasks as a playbook and return their results, in order."""
+def run(moto: str, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Run tasks as a play and return their results, in order."""
     folder = tmp_path_factory.mktemp("controller")
-    (folder / "ansible.cfg").touch()
     (folder / "policy.json").write_text('{"Statement": [{"Resource": ["arn:aws:s3:::${BUCKET}"]}]}')
+    environment = {
+        **environment_without_aws(), **CREDENTIALS, "AWS_ENDPOINT_URL": moto, "AWS_REGION": REGION, "POPCON_DB_PASSWORD": "canary",
+    }  # fmt: skip
 
-    def play(*tasks: dict, check: bool = False) -> list[dict]:
-        everything = {"hosts": "localhost", "gather_facts": False, "connection": "local", "tasks": list(tasks)}
-        (folder / "play.yml").write_text(yaml.safe_dump([everything]))
-        done = subprocess.run(
-            ["ansible-playbook", "play.yml", *(["--check"] if check else [])],
-            cwd=folder,
-            env={
-                **environment_without_aws(), **CREDENTIALS, "AWS_ENDPOINT_URL": url, "AWS_REGION": "ap-northeast-2", "POPCON_DB_PASSWORD": "canary",
-                "ANSIBLE_COLLECTIONS_PATH": ":".join(str(Path(path).parent) for path in ansible_collections.__path__),
-                "ANSIBLE_CONFIG": str(folder / "ansible.cfg"), "ANSIBLE_HOME": str(folder / "ansible"),
-                "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json", "ANSIBLE_PYTHON_INTERPRETER": sys.executable,
-            },
-            capture_output=True, text=True, timeout=120, check=False,
-        )  # fmt: skip
-        assert done.stdout.startswith("{"), done.stdout + done.stderr
-        assert "canary" not in done.stdout + done.stderr
-        return [task["hosts"]["localhost"] for task in json.loads(done.stdout)["plays"][0]["tasks"]]
+    def run(*tasks: dict, check: bool = False) -> list[dict]:
+        return play(folder, list(tasks), environment, *(["--check"] if check else []))
 
-    return play
+    return run
 
 
-def test_the_examples_plan_then_do_then_have_nothing_to_do(play: Play) -> None:
-    modules = (ecr_repository, iam_oidc_provider, ssm_document, ssm_parameters)
+def test_the_examples_plan_then_do_then_have_nothing_to_do(run: Run) -> None:
+    modules = (ecr_repository, iam_managed_policy, iam_oidc_provider, ssm_document, ssm_parameters)
     tasks = [task for module in modules for task in yaml.safe_load(module.EXAMPLES)]
-    planned, done, again = play(*tasks, check=True), play(*tasks), play(*tasks)
-    assert [[row["action"] for row in result["rows"]] for result in planned] == [
-        ["create"],
-        ["create"],
-        ["create"],
-        ["create"] * 3,
-    ]
+    planned, done, again = run(*tasks, check=True), run(*tasks), run(*tasks)
+    assert [[row["action"] for row in result["rows"]] for result in planned] == [["create"]] * 4 + [["create"] * 3]
     assert [result["rows"] for result in done] == [result["rows"] for result in planned]
-    assert [result["changed"] for result in (*planned, *done, *again)] == [True] * 8 + [False] * 4
+    assert [result["changed"] for result in (*planned, *done, *again)] == [True] * 10 + [False] * 5
 
 
-def test_the_examples_that_ask_nobody(play: Play) -> None:
-    plan, table, policy = play(
+def test_the_examples_that_ask_nobody(run: Run) -> None:
+    plan, table, policy = run(
         *(task for plugin in (provision_plan, plan_table, policy_document) for task in yaml.safe_load(plugin.EXAMPLES))
     )
     assert plan["rows"][0]["action"] == "create"
@@ -105,14 +79,14 @@ def test_the_examples_that_ask_nobody(play: Play) -> None:
     assert policy["msg"] == {"Statement": [{"Resource": ["arn:aws:s3:::popcon-dev-transfer"]}]}
 
 
-def test_a_secret_that_is_part_of_a_name_does_not_blot_it_out(play: Play) -> None:
+def test_a_secret_that_is_part_of_a_name_does_not_blot_it_out(run: Run) -> None:
     options = {
         "path": "/blot",
         "secrets": {"USER": "blot", "PASSWORD": "canary"},
         "mark": MARK,
         "region": "ap-northeast-2",
     }
-    (made,) = play({"popcon.deploy.ssm_parameters": options})
+    (made,) = run({"popcon.deploy.ssm_parameters": options})
     assert {row["name"] for row in made["rows"]} == {"/blot/USER", "/blot/PASSWORD"}
 
 
@@ -123,29 +97,29 @@ def repository(name: str, **options: t.Any) -> dict:
     }
 
 
-def test_what_is_there_already_is_taken_over_only_if_it_is_asked_for(account: Account, play: Play) -> None:
+def test_what_is_there_already_is_taken_over_only_if_it_is_asked_for(account: Account, run: Run) -> None:
     account.ecr.create_repository(repositoryName="theirs", tags=[{"Key": "Terraform", "Value": "yes"}])
-    refused, adopted, again = play(repository("theirs"), repository("theirs", adopt=True), repository("theirs"))
+    refused, adopted, again = run(repository("theirs"), repository("theirs", adopt=True), repository("theirs"))
     assert "is there already" in refused["msg"]
     assert "provision_adopt=true" in refused["msg"]
     assert adopted["changed"]
     assert (again["changed"], again["rows"]) == (False, [])
 
 
-def test_a_role_alone_plans_and_applies(account: Account, play: Play) -> None:
+def test_a_role_alone_plans_and_applies(account: Account, run: Run) -> None:
     variables = {"ecr_repository_name": "alone", "ecr_repository_names": ["alone"], "ecr_repository_tags": {"App": "x"}}
     role = {"ansible.builtin.import_role": {"name": "popcon.deploy.ecr_repository"}, "vars": variables}
-    play(role)
+    run(role)
     (one,) = account.ecr.describe_repositories(repositoryNames=["alone"])["repositories"]
     tags = account.ecr.list_tags_for_resource(resourceArn=one["repositoryArn"])["tags"]
     assert {tag["Key"]: tag["Value"] for tag in tags} == {"App": "x", "ManagedBy": "popcon.deploy/alone"}
-    assert not any(result["changed"] for result in play(role))
+    assert not any(result["changed"] for result in run(role))
 
 
-def test_a_repository_with_images_goes_only_by_force(account: Account, play: Play) -> None:
-    play(repository("full"))
+def test_a_repository_with_images_goes_only_by_force(account: Account, run: Run) -> None:
+    run(repository("full"))
     account.ecr.put_image(repositoryName="full", imageManifest=json.dumps(MANIFEST), imageTag="x")
-    refused, removed = play(repository("full", state="absent"), repository("full", state="absent", force=True))
+    refused, removed = run(repository("full", state="absent"), repository("full", state="absent", force=True))
     assert refused["msg"] == "The ECR repository full holds images: remove them, or say -e ecr_repository_force=true."
     assert removed["changed"]
 
@@ -154,8 +128,8 @@ def provider(**options: t.Any) -> dict:
     return {"popcon.deploy.iam_oidc_provider": {"mark": "popcon.deploy", "region": "ap-northeast-2", **options}}
 
 
-def test_a_provider_stays_as_long_as_another_role_trusts_it(account: Account, play: Play) -> None:
-    play(provider())
+def test_a_provider_stays_as_long_as_another_role_trusts_it(account: Account, run: Run) -> None:
+    run(provider())
     (one,) = account.iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]
     trust = {
         "Statement": [
@@ -163,7 +137,7 @@ def test_a_provider_stays_as_long_as_another_role_trusts_it(account: Account, pl
         ]
     }
     account.iam.create_role(RoleName="staging", AssumeRolePolicyDocument=json.dumps(trust))
-    kept, planned, removed = play(
+    kept, planned, removed = run(
         provider(state="absent"),
         {**provider(state="absent", roles=["staging"]), "check_mode": True},
         provider(state="absent", roles=["staging"]),
@@ -172,10 +146,10 @@ def test_a_provider_stays_as_long_as_another_role_trusts_it(account: Account, pl
     assert account.iam.list_open_id_connect_providers()["OpenIDConnectProviderList"] == []
 
 
-def test_a_provider_of_somebody_else_is_used_as_it_is(account: Account, play: Play) -> None:
+def test_a_provider_of_somebody_else_is_used_as_it_is(account: Account, run: Run) -> None:
     address = "https://token.actions.githubusercontent.com"
     account.iam.create_open_id_connect_provider(Url=address, ClientIDList=["sts.amazonaws.com", "other"])
-    used, kept = play(provider(), provider(state="absent"))
+    used, kept = run(provider(), provider(state="absent"))
     assert [used["rows"], kept["changed"]] == [[], False]
     (one,) = account.iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]
     account.iam.delete_open_id_connect_provider(OpenIDConnectProviderArn=one["Arn"])

@@ -15,7 +15,8 @@ import yaml
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
 
-ROLES = sorted(path for path in (Path(__file__).parents[3] / "roles").iterdir() if path.is_dir())
+COLLECTION = Path(__file__).parents[3]
+ROLES = sorted(path for path in (COLLECTION / "roles").iterdir() if path.is_dir())
 #: Defaults that a role works out, so that there is no value to state.
 WORKED_OUT = {"preflight_inputs"}
 #: Those that the inventory has under a name for all roles. Stated, they would have to be there even for who gives the option.
@@ -97,3 +98,14 @@ def test_what_a_default_takes_from_another_role_is_an_option_of_it(role: Path) -
     text = (role / "defaults/main.yml").read_text()
     named = set(re.findall(rf"\b(?:{prefixes})_\w+", text)) - {other.name for other in ROLES}
     assert named <= known
+
+
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
+def test_molecule_runs_it_with_few_and_with_most_options(role: Path) -> None:
+    scenarios = COLLECTION / "extensions/molecule" / role.name
+    for name in ("default", "alternative"):
+        assert list((scenarios / name).glob("test_*.py")), f"{role.name}/{name} tests nothing"
+    own = specs(role)["main"]["options"].keys()
+    few, most = (own & read(scenarios / name / "vars.yml").keys() for name in ("default", "alternative"))
+    assert len(few) < len(most)
+    assert len(most) > 0.75 * len(own), own - most

@@ -28,7 +28,9 @@ VALUES: dict[str, str | list[str]] = {
     "NAME": NAME, "MARK": f"popcon.deploy/{NAME}", "REGION": REGION, "ACCOUNT": ACCOUNT, "KEY": [KEY],
     "PATHS": ["/popcon"], "SINGLE_PARAMETERS": ["/popcon-deploy/GIT_TOKEN"], "PATH": "popcon", "CANDIDATES": "popcon-rotation",
     "REPOSITORIES": ["dev-app"], "BUCKET": f"{NAME}-transfer", "DOCUMENT": f"{NAME}-session",
-    "SUBJECTS": ["repo:org/gitops:environment:dev"], "PRINCIPALS": [],
+    "SUBJECTS": ["repo:org/gitops:environment:dev"], "PRINCIPALS": [], "KEY_ALIAS": f"alias/{NAME}",
+    "BOUNDED_ROLES": [f"{NAME}-{role}" for role in ("host", "rotation", "builder", "deployer")],
+    "ROLES": [f"{NAME}-{role}" for role in ("host", "rotation", "builder", "deployer", "planner", "provisioner")],
 }  # fmt: skip
 
 #: Statements that may have the resource *, and why.
@@ -36,7 +38,15 @@ EVERYWHERE = {
     "Agent": "the agent's actions know no resources",
     "RegistryToken": "ecr:GetAuthorizationToken knows no resources; what can be pulled or pushed is in a statement of its own",
     "FindHosts": "ec2:DescribeInstances and ssm:DescribeInstanceInformation know no resources",
+    "LookAround": "what describes and lists knows no resources",
+    "MakeTheKey": "one that isn't there has no name: it must be made with the mark, and no other key can be given a policy or removed",
 }
+#: What AWS has for everybody, in no account.
+EVERYBODYS = (f"arn:aws:ec2:{REGION}::image/*", f"arn:aws:ssm:{REGION}::parameter/aws/service/*")
+MARKED = (
+    {"aws:ResourceTag/ManagedBy": [f"popcon.deploy/{NAME}"]},
+    {"aws:RequestTag/ManagedBy": [f"popcon.deploy/{NAME}"]},
+)
 
 
 def document(name: str) -> dict:
@@ -60,7 +70,7 @@ def as_list(value: str | list[str]) -> list[str]:
 def test_all_policies_are_found() -> None:
     assert [f"{path.parts[-3]}/{path.stem}" for path in FILES] == [
         "deploy_target/bucket_policy", "iam_access/builder", "iam_access/ci_trust", "iam_access/deployer", "iam_access/host",
-        "iam_access/host_trust", "iam_access/rotation_trust", "secret_rotation/policy",
+        "iam_access/host_trust", "iam_access/planner", "iam_access/provisioner", "iam_access/rotation_trust", "secret_rotation/policy",
     ]  # fmt: skip
 
 
@@ -87,6 +97,8 @@ def test_a_statement_is_no_wider_than_it_has_to_be(path: Path, one: dict) -> Non
         if one["Sid"] in EVERYWHERE:
             assert resource == "*"
             continue
+        if resource in EVERYBODYS:
+            continue
         assert resource != "*"
         # A * may end a path, and stand for an instance that a condition narrows; never for a service, an account or a name.
         service, _dummy, name = resource.partition(f"{ACCOUNT}:")
@@ -97,14 +109,20 @@ def test_a_statement_is_no_wider_than_it_has_to_be(path: Path, one: dict) -> Non
 
 
 def test_instances_may_be_named_by_a_star_only_where_their_mark_is_looked_at() -> None:
-    starred = [one for _dummy, one in ALL if any(r.endswith(":instance/*") for r in as_list(one.get("Resource", [])))]
+    starred = [
+        one
+        for _dummy, one in ALL
+        if any(r.endswith((":instance/*", f":{ACCOUNT}:*")) for r in as_list(one.get("Resource", [])))
+    ]
     assert starred
     for one in starred:
-        assert one["Condition"] == {"StringEquals": {"aws:ResourceTag/ManagedBy": [f"popcon.deploy/{NAME}"]}}
+        (looked_at,) = one["Condition"].values()
+        # A tag that is given as something is made.
+        assert looked_at in MARKED or set(looked_at) == {"ec2:CreateAction"}
 
 
 def test_keys_are_used_through_parameter_store_only_and_for_own_parameters() -> None:
-    using = [one for _dummy, one in ALL if any(action.startswith("kms:") for action in as_list(one["Action"]))]
+    using = [one for _dummy, one in ALL if "kms:Decrypt" in as_list(one["Action"]) and one["Effect"] == "Allow"]
     assert len(using) == 2
     for one in using:
         assert one["Resource"] == [KEY]
@@ -188,11 +206,77 @@ def test_what_a_policy_allows(
     assert allows([json.dumps(document(policy))], action, resource, lowered) == (expected, False)
 
 
-def test_no_policy_but_the_rotations_writes_a_parameter_and_none_passes_or_makes_roles() -> None:
-    writing = {path.parts[-3] for path, one in ALL for a in as_list(one["Action"]) if a.startswith("ssm:PutParameter")}
-    assert writing == {"secret_rotation"}
-    actions = {action for _dummy, one in ALL for action in as_list(one["Action"])}
-    assert [action for action in actions if action.startswith("iam:")] == []
+def test_only_who_rotates_or_provisions_writes_a_parameter_and_only_who_provisions_sees_roles() -> None:
+    def policies_with(start: str) -> set[str]:
+        return {path.stem for path, one in ALL if any(action.startswith(start) for action in as_list(one["Action"]))}
+
+    assert policies_with("ssm:PutParameter") == {"policy", "provisioner"}
+    assert policies_with("iam:") == {"planner", "provisioner"}
+
+
+IAM = f"arn:aws:iam::{ACCOUNT}"
+BOUNDARY = f"{IAM}:policy/{NAME}-boundary"
+WITHIN = {"iam:PermissionsBoundary": BOUNDARY}
+BEYOND = {"iam:PermissionsBoundary": f"{IAM}:policy/other"}
+ESCALATIONS: list[tuple[str, str, dict[str, str]]] = [
+    # A role without the boundary, or with another.
+    ("iam:CreateRole", f"{IAM}:role/{NAME}-host", {}),
+    ("iam:CreateRole", f"{IAM}:role/{NAME}-host", BEYOND),
+    ("iam:PutRolePolicy", f"{IAM}:role/{NAME}-host", {}),
+    ("iam:PutRolePolicy", f"{IAM}:role/{NAME}-host", BEYOND),
+    ("iam:PutRolePermissionsBoundary", f"{IAM}:role/{NAME}-host", BEYOND),
+    ("iam:DeleteRolePermissionsBoundary", f"{IAM}:role/{NAME}-host", WITHIN),
+    # The boundary.
+    *((action, BOUNDARY, {}) for action in (
+        "iam:CreatePolicy", "iam:CreatePolicyVersion", "iam:SetDefaultPolicyVersion", "iam:DeletePolicyVersion", "iam:DeletePolicy",
+    )),
+    # Itself, and who plans.
+    *((action, f"{IAM}:role/{NAME}-{role}", WITHIN) for role in ("planner", "provisioner") for action in (
+        "iam:CreateRole", "iam:PutRolePolicy", "iam:AttachRolePolicy", "iam:UpdateAssumeRolePolicy", "iam:DeleteRolePolicy",
+        "iam:PutRolePermissionsBoundary", "iam:PassRole",
+    )),
+    # Others' roles, users, and rights that others have.
+    ("iam:CreateRole", f"{IAM}:role/other", WITHIN),
+    ("iam:UpdateAssumeRolePolicy", f"{IAM}:role/admin", {}),
+    ("iam:UpdateAssumeRolePolicy", f"{IAM}:role/{NAME}-2-host", {}),
+    ("iam:PassRole", f"{IAM}:role/admin", {}),
+    ("iam:AttachRolePolicy", f"{IAM}:role/{NAME}-host", WITHIN),
+    ("iam:CreateUser", f"{IAM}:user/me", {}),
+    ("iam:CreateAccessKey", f"{IAM}:user/admin", {}),
+    ("iam:AddRoleToInstanceProfile", f"{IAM}:instance-profile/admin", {}),
+    ("sts:AssumeRole", f"{IAM}:role/admin", {}),
+    # Secrets, and what bears another mark.
+    ("kms:Decrypt", KEY, {**OWN, **DECRYPT}),
+    ("kms:PutKeyPolicy", KEY, OWN),
+    ("kms:Encrypt", KEY, DECRYPT),
+    ("ssm:PutParameter", f"{SSM}:parameter/other/X", {}),
+    ("ssm:SendCommand", f"arn:aws:ec2:{REGION}:{ACCOUNT}:instance/i-1", OWN),
+    ("ssm:StartSession", f"arn:aws:ec2:{REGION}:{ACCOUNT}:instance/i-1", OWN),
+    ("ec2:CreateTags", f"arn:aws:ec2:{REGION}:{ACCOUNT}:instance/i-1", {"aws:RequestTag/ManagedBy": f"popcon.deploy/{NAME}"}),
+    ("ec2:TerminateInstances", f"arn:aws:ec2:{REGION}:{ACCOUNT}:instance/i-1", {"aws:ResourceTag/ManagedBy": "popcon.deploy/other"}),
+    ("ec2:RunInstances", f"arn:aws:ec2:{REGION}:{ACCOUNT}:subnet/subnet-1", {"aws:RequestTag/ManagedBy": f"popcon.deploy/{NAME}"}),
+    ("s3:PutBucketPolicy", "arn:aws:s3:::other", {}),
+]  # fmt: skip
+
+
+def provisioner() -> list[str]:
+    return [json.dumps(document(f"iam_access/{name}")) for name in ("planner", "provisioner")]
+
+
+@pytest.mark.parametrize(("action", "resource", "context"), ESCALATIONS)
+def test_who_provisions_gets_no_more_than_that(action: str, resource: str, context: t.Mapping[str, str]) -> None:
+    assert not allows(provisioner(), action, resource, {key.lower(): value for key, value in context.items()})[0]
+
+
+def test_who_provisions_may_give_roles_what_is_within_the_boundary() -> None:
+    lowered = {key.lower(): value for key, value in WITHIN.items()}
+    for action in ("iam:CreateRole", "iam:PutRolePolicy", "iam:PutRolePermissionsBoundary"):
+        assert allows(provisioner(), action, f"{IAM}:role/{NAME}-host", lowered) == (True, False)
+
+
+def test_what_a_role_of_who_provisions_has_fits() -> None:
+    """The limit of all inline policies of a role."""
+    assert sum(len(json.dumps(json.loads(text), separators=(",", ":"))) for text in provisioner()) < 10240
 
 
 def test_the_session_document_keeps_nothing() -> None:

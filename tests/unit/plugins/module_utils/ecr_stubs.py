@@ -22,6 +22,7 @@ import typing as t
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -134,17 +135,20 @@ class AwsStub:
 
     def __init__(self) -> None:
         self.actions: list[str] = []
-        self.token: t.Callable[[], str] = lambda: aws_token(f"minted{len(self.actions)}")
+        self.token: t.Callable[[], str] = self.unknown_token
         self.expires_at: float | None = None
         self.error: tuple[int, str] | None = None
         self.url = ""
 
+    def unknown_token(self) -> str:
+        """A token that no registry knows of."""
+        return aws_token(f"minted{len(self.actions)}")
+
     def be_known_to(self, registry: RegistryStub) -> None:
         """Let the registries accept the tokens that are minted from now on."""
-        plain = self.token
 
         def token() -> str:
-            registry.secrets.add(secret := plain())
+            registry.secrets.add(secret := self.unknown_token())
             return secret
 
         self.token = token
@@ -244,6 +248,15 @@ def serve_registries(certificate: Path) -> t.Iterator[tuple[RegistryStub, str]]:
     proxy.daemon_threads = True
     with _serving(server), _serving(proxy):
         yield stub, f"http://127.0.0.1:{proxy.server_address[1]}"
+
+
+@contextlib.contextmanager
+def reach_registries(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> t.Iterator[RegistryStub]:
+    """The registries, which this process reaches by their names from now on."""
+    with serve_registries(certificate) as (stub, proxy):
+        for name, value in (("HTTPS_PROXY", proxy), ("NO_PROXY", "127.0.0.1"), ("SSL_CERT_FILE", str(certificate))):
+            monkeypatch.setenv(name, value)
+        yield stub
 
 
 def _pipe(one: socket.socket, other: socket.socket) -> None:

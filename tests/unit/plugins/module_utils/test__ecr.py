@@ -27,7 +27,7 @@ from ansible_collections.popcon.deploy.tests.unit.plugins.module_utils.ecr_stubs
     aws_token,
     basic,
     make_certificate,
-    serve_registries,
+    reach_registries,
 )
 from botocore import exceptions
 from botocore.stub import Stubber
@@ -324,9 +324,7 @@ def certificate(tmp_path_factory):
 @pytest.fixture
 def registry(certificate, monkeypatch):
     monkeypatch.setattr(ecr, "_PROBE_PAUSES_SECONDS", (0, 0))
-    with serve_registries(certificate) as (stub, proxy):
-        monkeypatch.setenv("HTTPS_PROXY", proxy)
-        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    with reach_registries(certificate, monkeypatch) as stub:
         stub.secrets = {"good"}
         yield stub
 
@@ -390,11 +388,11 @@ def test_a_certificate_of_another_name(registry):
 
 def test_an_expired_certificate(monkeypatch, tmp_path):
     expired = make_certificate(tmp_path, [OWN], ends_in_days=-1)
-    with serve_registries(expired) as (stub, proxy):
-        monkeypatch.setenv("HTTPS_PROXY", proxy)
-        monkeypatch.setenv("SSL_CERT_FILE", str(expired))
-        with pytest.raises(DeployError, match=r"expired.*clock"):
-            ecr.accepts(PRIVATE, GOOD)
+    with (
+        reach_registries(expired, monkeypatch) as stub,
+        pytest.raises(DeployError, match=r"expired.*clock"),
+    ):
+        ecr.accepts(PRIVATE, GOOD)
     assert stub.asked == []
 
 

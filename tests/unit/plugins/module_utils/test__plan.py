@@ -10,11 +10,10 @@ from ansible_collections.popcon.deploy.plugins.filter.plan_table import plan_tab
 from ansible_collections.popcon.deploy.plugins.module_utils._plan import (
     Resource,
     changing,
-    difference,
     marked,
     own_tags,
     plan,
-    problems,
+    result,
 )
 
 MARK = "popcon.deploy/x"
@@ -50,7 +49,7 @@ def test_what_differs_is_changed_attribute_by_attribute() -> None:
 
 def test_what_cannot_be_changed_is_in_the_way() -> None:
     rows = plan([one(zone="a")], [one(zone="b")], MARK, False)
-    assert problems(rows) == [
+    assert result(rows)["problems"] == [
         "The thing a can't be changed once it is made (zone): change the inventory back, or remove it by hand."
     ]
     assert changing(rows) == []
@@ -78,7 +77,7 @@ def test_tags_are_texts_and_those_of_aws_are_left_out() -> None:
 
 def test_the_difference_has_what_goes_and_what_comes() -> None:
     rows = plan([one("a", size=1), one("n", on=True)], [one("a", size=2), one("g")], MARK, False)
-    assert difference(rows) == {
+    assert result(rows)["diff"] == {
         "before": "thing a\n  size: 2\nthing g\n",
         "after": f"thing a\n  size: 1\nthing n\n  tags.ManagedBy: {MARK}\n  on: true\n",
     }

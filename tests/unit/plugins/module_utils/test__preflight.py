@@ -22,8 +22,8 @@ from ansible_collections.popcon.deploy.tests.unit.plugins.module_utils.ecr_stubs
     OWN,
     REGION,
     make_certificate,
+    reach_registries,
     serve_aws,
-    serve_registries,
 )
 from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, NoCredentialsError
 from botocore.stub import ANY, Stubber
@@ -194,21 +194,11 @@ def test_a_commit_that_was_there_before_needs_no_repository(remote, tmp_path):
 @pytest.fixture
 def registries(tmp_path, monkeypatch):
     """ECR and its registries; what is asked of them, with the names as the option has them."""
-    certificate = make_certificate(tmp_path)
     monkeypatch.setattr(_ecr, "_PROBE_PAUSES_SECONDS", ())
     user = pwd.struct_passwd((*pwd.getpwuid(os.geteuid())[:5], str(tmp_path), "/bin/sh"))
     monkeypatch.setattr(_ecr_login.store, "find_user", lambda _name: user)
-    with serve_registries(certificate) as (registry, proxy), serve_aws() as stub:
-        monkeypatch.setenv("HTTPS_PROXY", proxy)
-        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-        plain = stub.token
-
-        def token():
-            registry.secrets.add(secret := plain())
-            return secret
-
-        stub.token = token
+    with reach_registries(make_certificate(tmp_path), monkeypatch) as registry, serve_aws() as stub:
+        stub.be_known_to(registry)
 
         def client(service, region):
             return aws(service, endpoint_url=stub.url)
@@ -226,7 +216,7 @@ def registries(tmp_path, monkeypatch):
 
         problems.log_in, problems.config = log_in, tmp_path / ".docker" / "config.json"
 
-        problems.aws, problems.registry, problems.token = stub, registry, plain
+        problems.aws, problems.registry = stub, registry
         yield problems
 
 
@@ -260,7 +250,7 @@ def test_logins_that_cant_be_read_are_left_to_the_login(registries):
 
 
 def test_a_registry_that_refuses(registries):
-    registries.aws.token = registries.token
+    registries.aws.token = registries.aws.unknown_token
     (problem,) = registries(OWN)
     assert problem.startswith(f"{OWN} refuses a token just made in {REGION}")
 

@@ -13,7 +13,7 @@ import pwd
 import types
 
 import pytest
-from ansible_collections.popcon.deploy.plugins.module_utils import _checkout, _ecr, _git, _records
+from ansible_collections.popcon.deploy.plugins.module_utils import _checkout, _ecr, _git, _look, _records
 from ansible_collections.popcon.deploy.plugins.module_utils._compose import MOUNTS_LABEL, ComposeError, override_for
 from ansible_collections.popcon.deploy.plugins.module_utils._docker_config import Credentials
 from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError
@@ -59,10 +59,10 @@ class Host:
         self.to_recreate, self.asked, self.compose_fails = set(), [], False
         self.config = folder / "docker" / "config.json"
         self.config.parent.mkdir()
-        login = compose_release_info.Login(pwd.getpwuid(os.geteuid()), str(self.config), True)
-        monkeypatch.setattr(compose_release_info, "Login", types.SimpleNamespace(of=lambda *_args: login))
-        monkeypatch.setattr(compose_release_info, "Engine", lambda: self)
-        monkeypatch.setattr(compose_release_info, "Compose", self.compose)
+        login = _look.Login(pwd.getpwuid(os.geteuid()), str(self.config), True)
+        monkeypatch.setattr(_look, "Login", types.SimpleNamespace(of=lambda *_args: login))
+        monkeypatch.setattr(_look, "Engine", lambda: self)
+        monkeypatch.setattr(_look, "Compose", self.compose)
         self.release()
 
     def update(self):
@@ -89,7 +89,7 @@ class Host:
     def look(self, **params):
         defaults = {name: spec.get("default") for name, spec in compose_release_info.ARGUMENT_SPEC.items()}
         given = {"project": "popcon", "project_dir": f"{self.dest}/", "state_dir": os.path.dirname(self.records.folder)}
-        result = compose_release_info.Look({**defaults, **given, **params}).result()
+        result = _look.Look({**defaults, **given, **params}).result()
         assert CANARY not in json.dumps(result)
         return result
 

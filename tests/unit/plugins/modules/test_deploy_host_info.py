@@ -26,8 +26,8 @@ from ansible_collections.popcon.deploy.tests.unit.plugins.module_utils.ecr_stubs
     OWN,
     REGION,
     make_certificate,
+    reach_registries,
     serve_aws,
-    serve_registries,
 )
 from botocore.exceptions import EndpointConnectionError
 from botocore.stub import Stubber
@@ -122,7 +122,6 @@ def cloud(tmp_path, monkeypatch):
     """AWS that knows the host, one parameter and the token; `sts` and `ssm` are to be filled for other answers."""
     clients = {"sts": aws("sts"), "ssm": aws("ssm")}
     stubs = {service: Stubber(client) for service, client in clients.items()}
-    certificate = make_certificate(tmp_path)
     monkeypatch.setattr(_ecr, "_PROBE_PAUSES_SECONDS", ())
 
     class Cloud:
@@ -149,19 +148,10 @@ def cloud(tmp_path, monkeypatch):
 
     user = pwd.struct_passwd((*pwd.getpwuid(os.geteuid())[:5], str(tmp_path), "/bin/sh"))
     monkeypatch.setattr(_ecr_login.store, "find_user", lambda _name: user)
-    with serve_registries(certificate) as (registry, proxy), serve_aws() as stub:
-        monkeypatch.setenv("HTTPS_PROXY", proxy)
-        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    with reach_registries(make_certificate(tmp_path), monkeypatch) as registry, serve_aws() as stub:
+        stub.be_known_to(registry)
         clients["ecr"] = aws("ecr", endpoint_url=stub.url)
-        plain = stub.token
-
-        def token():
-            registry.secrets.add(secret := plain())
-            return secret
-
-        stub.token = token
-        Cloud.registry, Cloud.ecr, Cloud.plain = registry, stub, staticmethod(plain)
+        Cloud.registry, Cloud.ecr = registry, stub
         with stubs["sts"], stubs["ssm"]:
             yield Cloud()
 
@@ -214,7 +204,7 @@ def test_all_that_stands_in_the_way_is_told_at_once(host, cloud, remote, monkeyp
     cloud.knows(ahead=400)
     cloud.ssm.add_client_error("get_parameters_by_path", "AccessDeniedException", VALUE)
     cloud.has_token()
-    cloud.ecr.token = cloud.plain
+    cloud.ecr.token = cloud.ecr.unknown_token
     options = {**ALL, "repository": remote.url, "ref": "mian", "project_dir": str(tmp_path), "min_free_gb": 1e9}
     result, _warnings = deploy_host_info.run(cloud.module(**options))
     expected = [

@@ -27,8 +27,8 @@ from ansible_collections.popcon.deploy.tests.unit.plugins.module_utils.ecr_stubs
     basic,
     make_certificate,
     make_helper,
+    reach_registries,
     serve_aws,
-    serve_registries,
 )
 
 
@@ -40,11 +40,8 @@ def certificate(tmp_path_factory):
 @pytest.fixture
 def registry(certificate, monkeypatch):
     """All registries; they accept the tokens that RV(aws) made."""
-    with serve_registries(certificate) as (stub, proxy):
-        monkeypatch.setenv("HTTPS_PROXY", proxy)
-        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-        monkeypatch.setattr(_ecr, "_PROBE_PAUSES_SECONDS", ())
+    monkeypatch.setattr(_ecr, "_PROBE_PAUSES_SECONDS", ())
+    with reach_registries(certificate, monkeypatch) as stub:
         yield stub
 
 

@@ -20,8 +20,8 @@ from ansible_collections.popcon.deploy.tests.unit.plugins.module_utils.ecr_stubs
     OWN,
     REGION,
     make_certificate,
+    reach_registries,
     serve_aws,
-    serve_registries,
 )
 
 MANIFEST = json.dumps({"config": {"size": 1000}, "layers": [{"size": 2_000_000}, {"size": 3_000_000}]}).encode()
@@ -31,12 +31,8 @@ DIGEST = f"sha256:{hashlib.sha256(MANIFEST).hexdigest()}"
 
 @pytest.fixture
 def registry(tmp_path, monkeypatch):
-    certificate = make_certificate(tmp_path)
-    with serve_registries(certificate) as (stub, proxy):
-        monkeypatch.setenv("HTTPS_PROXY", proxy)
-        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-        monkeypatch.setattr(_registry, "_PAUSES_SECONDS", ())
+    monkeypatch.setattr(_registry, "_PAUSES_SECONDS", ())
+    with reach_registries(make_certificate(tmp_path), monkeypatch) as stub:
         stub.bodies["dev-app/manifests/other"] = MANIFEST
         yield stub
 
