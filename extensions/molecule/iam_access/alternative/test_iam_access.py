@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import json
 
+CI = {"shop-builder", "shop-deployer", "shop-planner", "shop-provisioner"}
 MARK = {"Team": "web", "ManagedBy": "popcon.deploy/shop"}
 
 
 def test_all_roles_are_ours(aws, tags):
     iam = aws("iam")
     names = {role["RoleName"] for role in iam.list_roles()["Roles"]} - {"operators"}
-    assert names == {"shop-host", "shop-rotation", "shop-builder", "shop-deployer"}
+    assert names == {"shop-host", "shop-rotation", *CI}
     for name in names:
         role = iam.get_role(RoleName=name)["Role"]
         assert tags(role["Tags"]) == MARK
-        assert role["MaxSessionDuration"] == (7200 if name in ("shop-builder", "shop-deployer") else 3600)
+        assert role["MaxSessionDuration"] == (7200 if name in CI else 3600)
+        # What the provisioner makes can do no more than it was made for.
+        assert ("PermissionsBoundary" in role) == (name not in ("shop-planner", "shop-provisioner"))
 
 
 def test_the_hosts_lost_what_is_not_theirs(aws):
@@ -36,6 +39,8 @@ def test_github_gets_in_with_the_subjects_and_no_others(aws):
     (provider,) = iam.list_open_id_connect_providers()["OpenIDConnectProviderList"]
     for name, subject in (
         ("shop-builder", "repo:shop/frontend:environment:prod"),
+        ("shop-planner", "repo:shop/infra:pull_request"),
+        ("shop-provisioner", "repo:shop/infra:environment:prod"),
         ("shop-deployer", "repo:shop/gitops:environment:prod"),
     ):
         trust = iam.get_role(RoleName=name)["Role"]["AssumeRolePolicyDocument"]["Statement"]
