@@ -96,9 +96,9 @@ def test_a_service_that_stays_up_has_no_downtime():
 def test_who_does_not_answer_is_asked_as_often():
     server = Server(*[HANG] * 40)
     with Load(server.url, rate=100, timeout=30) as load:
-        # All of them before the first has timed out.
+        # All of them before the first has timed out; those after them find nobody.
         assert server.gone.wait(20)
-        assert load.requests == 0
+        assert set(load.statuses) <= {"refused"}
         server.hanging.clear()
     assert load.statuses["broken"] + load.statuses["refused"] == load.requests >= 40
     assert load.downtime == load.longest_gap == load.seconds
