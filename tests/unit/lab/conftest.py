@@ -180,6 +180,12 @@ def allow(action: str | list[str], resource: str | list[str] = "*", **more: Any)
     return {"Effect": "Allow", "Action": action, "Resource": resource, **more}
 
 
+def _take_terminal() -> None:
+    # Under nohup, what runs in the shell would outlive it and keep the terminal.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
 class LocalShell:
     """A gateway's shell on a terminal of this machine."""
 
@@ -191,7 +197,7 @@ class LocalShell:
             stdout=slave,
             stderr=slave,
             start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+            preexec_fn=_take_terminal,
             env={"PATH": os.environ["PATH"], "TERM": "xterm-256color", "LANG": "C.UTF-8", "PS1": "$ "},
         )
         os.close(slave)
