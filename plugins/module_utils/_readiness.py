@@ -7,9 +7,9 @@
 
 """When a release is ready: a verdict over samples of its containers.
 
-`docker compose up --wait` passes a container without healthcheck at its first `running` sample, and fails for a one-shot that
-did its work. Here a container is ready when it is healthy, when it has no healthcheck and gave `GOOD_SAMPLES` as running with no
-restart in between, or when it was a one-shot and exited 0.
+`docker compose up --wait` passes a container at its first `healthy` sample, or without healthcheck `running` one, and fails for a
+one-shot that did its work. Here a container is ready when it gave `GOOD_SAMPLES` of these with no restart in between, or
+when it was a one-shot and exited 0.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def judge(
 ) -> Verdict:
     """The verdict on one container from its samples so far, oldest first, each as the engine's inspect gives it.
 
-    :param good_samples: how many as running it owes without a healthcheck, with no restart in between.
+    :param good_samples: how many good ones it owes: healthy, or without a healthcheck running, with no restart in between.
     :param restarts_before: how often it had been restarted when it was made ready; by default, at its first sample.
     """
     last = samples[-1]
@@ -70,12 +70,11 @@ def judge(
         return Verdict(FAILED, UNHEALTHY)
     if health == "starting":
         return Verdict(WAITING, "health: starting")
-    if health == "healthy":
-        return Verdict(READY, health)
-    good = [s for s in samples if _is_like(s, last)]
+    seen = "healthy" if health == "healthy" else "running"
+    good = [s for s in samples if _is_like(s, last) and _health(s) == health]
     if len(good) >= good_samples:
-        return Verdict(READY, "running")
-    return Verdict(WAITING, f"running, seen {len(good)} of {good_samples} times")
+        return Verdict(READY, seen)
+    return Verdict(WAITING, f"{seen}, seen {len(good)} of {good_samples} times")
 
 
 def _health(sample: dict[str, t.Any]) -> str:

@@ -22,7 +22,8 @@ def sample(
 @pytest.mark.parametrize(
     ("samples", "state", "reason"),
     [
-        ([sample(health="starting"), sample(health="healthy")], "ready", "healthy"),
+        ([sample(health="starting"), *[sample(health="healthy")] * 2], "waiting", "healthy, seen 2 of 3 times"),
+        ([sample(health="healthy")] * 3, "ready", "healthy"),
         ([*[sample(health="healthy")] * 2, sample(health="healthy", restarts=1)], "failed", "keeps restarting"),
         ([sample(health="starting")], "waiting", "health: starting"),
         ([sample(health="unhealthy")], "failed", "is unhealthy"),
