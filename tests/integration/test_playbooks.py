@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import grp
+import importlib
 import json
 import os
 import pwd
@@ -130,9 +131,13 @@ def test_the_group_of_what_provisions_has_exactly_the_aws_modules_that_mark_what
 
 
 def test_the_group_has_exactly_the_aws_modules_that_run_on_hosts() -> None:
-    """Those with the option `region` whose examples aren't delegated to the controller."""
+    """Those with the option `region` that aren't actions of the controller, nor delegated to it in their examples."""
 
     def runs_on_hosts(module: str, page: dict) -> bool:
+        if (COLLECTION / f"plugins/action/{module}.py").exists():
+            action = importlib.import_module(f"ansible_collections.popcon.deploy.plugins.action.{module}")
+            if not action.ActionModule._requires_connection:
+                return False
         uses = [task for task in yaml.safe_load(page["examples"]) if f"popcon.deploy.{module}" in task]
         assert uses, module
         return all(task.get("delegate_to") != "localhost" for task in uses)
@@ -147,6 +152,10 @@ def test_the_group_has_exactly_the_aws_modules_that_run_on_hosts() -> None:
 
 # What each module of the group does without a region of its own, and where its result tells the region it worked in.
 ASKING = {
+    "popcon.deploy.compose_release": (
+        {"project": "app", "project_dir": "/nonexistent/app", "parameter_paths": ["/none"]},
+        lambda result: result["msg"],
+    ),
     "popcon.deploy.deploy_host_info": (
         {"token_parameter": "/none"},
         lambda result: result["problems"][0],
@@ -186,7 +195,10 @@ ASKING = {
 def test_the_defaults_of_the_group_reach_all_its_modules(moto: str, run: t.Callable[..., list[dict]]) -> None:
     """And those of the group it extends. Nothing else says the region: no environment, no profile."""
     assert {name for name in ASKING if name.startswith("popcon.")} == {f"popcon.deploy.{name}" for name in group()}
-    tasks = [{"name": name, name: options, "ignore_errors": True} for name, (options, _region) in ASKING.items()]
+    tasks = [
+        {"name": name, name: options, "ignore_errors": True, "check_mode": True}
+        for name, (options, _region) in ASKING.items()
+    ]
     results = run(tasks, {GROUP: {"region": "eu-west-3", "endpoint_url": moto}})
     for (name, (_options, region)), result in zip(ASKING.items(), results):
         assert "eu-west-3" in region(result), (name, result)
