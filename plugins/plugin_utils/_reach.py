@@ -9,11 +9,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import typing as t
 
-import botocore.exceptions
+with contextlib.suppress(ImportError):  # the action says so
+    import botocore.exceptions
+
 from ansible_collections.popcon.deploy.plugins.module_utils._aws import aws_errors_in_words
 
 # Where the connection plugin looks, in its order, when it is not told.
