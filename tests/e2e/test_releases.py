@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 import subprocess
 
 import pytest
@@ -201,17 +202,24 @@ def test_history_says_who_did_what(controller, tmp_path):
     assert re.search(r" deploy \d+ [0-9a-f]{12} \w+ \S+ failed \d+ Service backend ", output)
 
 
+def started_until(controller, who, words):
+    """A deploy that somebody started and that has come to say these words, and what its run's file said then."""
+    there = threading.Event()
+    with at_step(controller, words, then=there.set) as seen:
+        deploy = controller.start_deploy(*extra(compose_deploy_by=who))
+        assert there.wait(120)
+    return deploy, seen
+
+
 def test_of_two_deploys_at_once_one_waits_and_one_that_may_not_names_the_holder(controller):
     number = controller.records()[-1]["number"]
     push("backend", "23")
-    with at_step(controller, "recreate backend") as seen:
-        first = controller.start_deploy(*extra(compose_deploy_by="alice"))
+    first, seen = started_until(controller, "alice", "recreate backend")
     # However long the others take to come this far.
     worker = str(seen["pids"]["worker"])
     controller.on_host("kill", "-STOP", worker)
     try:
-        with at_step(controller, "waiting: popcon is being deployed by alice"):
-            second = controller.start_deploy(*extra(compose_deploy_by="bob"))
+        second, _dummy = started_until(controller, "bob", "waiting: popcon is being deployed by alice")
         third = controller.deploy(*extra(compose_deploy_by="carol", compose_deploy_lock_wait_seconds=1))
     finally:
         controller.on_host("kill", "-CONT", worker)
