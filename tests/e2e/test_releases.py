@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 import subprocess
+import threading
 
 import pytest
 
