@@ -135,7 +135,7 @@ def _service_drift(row: Json, container: Json, images: Json, definitions: Defini
         said.append(f"runs {_short(runs)}, recorded is {_short(image['pinned'])}")
     if row["service"] in definitions.diverged:
         said += _why_diverged(row["service"], container, definitions)
-    verdict = _readiness.judge([container], good_samples=1)
+    verdict = _readiness.judge(container)
     if verdict.state == _readiness.FAILED:
         said.append(verdict.reason)
     elif verdict.state == _readiness.WAITING:

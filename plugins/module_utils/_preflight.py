@@ -44,6 +44,13 @@ class Findings:
         self.problem(failure)
         return result
 
+    def joined(self, later: Findings) -> Findings:
+        """These and then others."""
+        both = Findings(self.problems[:], self.warnings + later.warnings, self.unchecked + later.unchecked)
+        for sentence in later.problems:
+            both.problem(sentence)
+        return both
+
 
 class Identity(t.NamedTuple):
     """Who a host is to AWS.

@@ -5,18 +5,26 @@
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""When a release is ready: a verdict over samples of its containers.
+"""When a release is ready: a verdict over each of its containers.
 
 `docker compose up --wait` passes a container at its first `healthy` sample, or without healthcheck `running` one, and fails for a
-one-shot that did its work. Here a container is ready when it gave `GOOD_SAMPLES` of these with no restart in between, or
-when it was a one-shot and exited 0.
+one-shot that did its work. Here a container is ready when it has been well for a while with no restart in between, or when it
+was a one-shot and exited 0.
 """
 
 from __future__ import annotations
 
+import calendar
+import itertools
+import re
+import time
 import typing as t
 
-GOOD_SAMPLES = 3
+Json = dict[str, t.Any]
+
+#: For how many seconds a container must have been well, by how that is told. One that is not checked gets the second that the
+#: quickest check would take.
+LASTING_SECONDS = {"healthy": 2.0, "running": 3.0}
 
 READY = "ready"
 WAITING = "waiting"
@@ -31,55 +39,83 @@ class Verdict(t.NamedTuple):
     reason: str
 
 
-def is_one_shot(container: dict[str, t.Any]) -> bool:
+class Watch:
+    """Since when containers have been well, by their own records or by having been seen so."""
+
+    def __init__(self) -> None:
+        self._first: dict[tuple[str, str, str], float] = {}
+
+    def lasted(self, container: Json) -> float:
+        """For how many seconds a container that is well now has been so.
+
+        Its records may tell less than was seen: of its checks the engine keeps five, and clocks are set back.
+        """
+        now = time.monotonic()
+        key = (container["Id"], container["State"]["StartedAt"], _health(container))
+        return max(now - self._first.setdefault(key, now), time.time() - _well_since(container["State"]))
+
+
+def is_one_shot(container: Json) -> bool:
     """Whether the engine would leave the container stopped once it exits 0 (restart policy `no` or `on-failure`)."""
     return container["HostConfig"]["RestartPolicy"]["Name"] in ("", "no", "on-failure")
 
 
-def is_stopped(container: dict[str, t.Any]) -> bool:
+def is_stopped(container: Json) -> bool:
     """Whether the container does not run though it should: it is no one-shot that did its work."""
     state = container["State"]
     return not state.get("Running") and not (is_one_shot(container) and state.get("ExitCode") == 0)
 
 
-def judge(
-    samples: list[dict[str, t.Any]], good_samples: int = GOOD_SAMPLES, restarts_before: int | None = None
-) -> Verdict:
-    """The verdict on one container from its samples so far, oldest first, each as the engine's inspect gives it.
+def judge(container: Json, lasted: float | None = None, restarts_before: int | None = None) -> Verdict:
+    """The verdict on one container, as the engine's inspect gives it.
 
-    :param good_samples: how many good ones it owes: healthy, or without a healthcheck running, with no restart in between.
-    :param restarts_before: how often it had been restarted when it was made ready; by default, at its first sample.
+    :param lasted: for how many seconds it has been well, if it is; by default that doesn't matter.
+    :param restarts_before: how often it may have been restarted; by default that doesn't matter.
     """
-    last = samples[-1]
-    state = last["State"]
-    before = samples[0]["RestartCount"] if restarts_before is None else restarts_before
-    if state.get("Restarting") or last["RestartCount"] > before:
+    state = container["State"]
+    restarted = restarts_before is not None and container["RestartCount"] > restarts_before
+    if state.get("Restarting") or restarted:
         # Of one that was started again, the engine no longer says how it ended.
         code = f" (exit code {state['ExitCode']})" if state.get("Restarting") else ""
         return Verdict(FAILED, f"keeps restarting{code}")
     if state["Status"] == "exited":
-        if is_one_shot(last) and state["ExitCode"] == 0:
+        if is_one_shot(container) and state["ExitCode"] == 0:
             return Verdict(READY, "completed")
         return Verdict(FAILED, f"exited with code {state['ExitCode']}")
     if state["Status"] in ("dead", "removing"):
         return Verdict(FAILED, f"is {state['Status']}")
     if state["Status"] != "running":
         return Verdict(WAITING, f"is {state['Status']}")
-    health = _health(last)
+    health = _health(container)
     if health == "unhealthy":
         return Verdict(FAILED, UNHEALTHY)
     if health == "starting":
         return Verdict(WAITING, "health: starting")
     seen = "healthy" if health == "healthy" else "running"
-    good = [s for s in samples if _is_like(s, last) and _health(s) == health]
-    if len(good) >= good_samples:
+    if lasted is None or lasted >= LASTING_SECONDS[seen]:
         return Verdict(READY, seen)
-    return Verdict(WAITING, f"{seen}, seen {len(good)} of {good_samples} times")
+    return Verdict(WAITING, f"{seen}, but not for {LASTING_SECONDS[seen]:g} s yet")
 
 
-def _health(sample: dict[str, t.Any]) -> str:
-    return str((sample["State"].get("Health") or {}).get("Status", "none"))
+def _health(container: Json) -> str:
+    return str((container["State"].get("Health") or {}).get("Status", "none"))
 
 
-def _is_like(sample: dict[str, t.Any], last: dict[str, t.Any]) -> bool:
-    return (sample["State"]["Status"], sample["State"]["StartedAt"]) == ("running", last["State"]["StartedAt"])
+def _well_since(state: Json) -> float:
+    """When a running container began to be well, in seconds since the epoch; in no past, if its last check failed."""
+    health = state.get("Health") or {}
+    if health.get("Status") != "healthy":
+        return _epoch(state["StartedAt"])
+    checks = reversed(health.get("Log") or [])
+    good = list(itertools.takewhile(lambda check: check["ExitCode"] == 0, checks))
+    return _epoch(good[-1]["End"]) if good else float("inf")
+
+
+def _epoch(stamp: str) -> float:
+    """Seconds since the epoch of one of the engine's times: `2026-01-02T03:04:05.123456789Z`, or with an offset such as `+09:00`."""
+    found = re.fullmatch(r"(.{19})(\.\d+)?(?:Z|([+-])(\d\d):(\d\d))", stamp)
+    if not found:
+        return float("inf")
+    whole, fraction, sign, hours, minutes = found.groups()
+    offset = (int(hours) * 60 + int(minutes)) * 60 * (-1 if sign == "-" else 1) if sign else 0
+    return calendar.timegm(time.strptime(whole, "%Y-%m-%dT%H:%M:%S")) + float(fraction or 0) - offset

@@ -26,7 +26,7 @@ from ansible_collections.popcon.deploy.plugins.module_utils._secret_file import 
 
 Json = dict[str, t.Any]
 
-SAMPLE_SECONDS = 1.0
+SAMPLE_SECONDS = 0.5
 # How long the engine may be away, as when it is restarted.
 ENGINE_BACK_SECONDS = 120.0
 # What an image of which no earlier one is known is taken to need.
@@ -234,13 +234,14 @@ class Release:
         """Make the containers what the files ask for.
 
         What must be recreated goes first, one service at a time after its dependencies: in one go, Compose 2.26 would recreate
-        every service that depends on a recreated one as well.
+        every service that depends on a recreated one as well. If that was all there is to do, Compose needn't look at all again.
         """
         try:
             for name, reasons in plan.recreate.items():
                 force = reasons[0].startswith(_RESTARTS_WITH)
                 self._compose.up(self._override, wait_seconds, name, force=force)
-            self._compose.up(self._override, wait_seconds)
+            if plan.create or plan.start or plan.remove:
+                self._compose.up(self._override, wait_seconds)
         except _compose.ComposeError as exc:
             if not exc.engine_was_lost():
                 raise self._failed_container() or self._said(exc) from None
@@ -266,18 +267,16 @@ class Release:
         """
         lasting = {container["Id"] for container in since if container["State"].get("Running")}
         restarts = {container["Id"]: container["RestartCount"] for container in since}
-        samples: dict[str, list[Json]] = {}
+        watch = _readiness.Watch()
         begin = time.monotonic()
         said = ""
         while True:
             waiting = {}
             self._engine.wait_until_back(ENGINE_BACK_SECONDS)
             for container in self.containers():
-                history = samples.setdefault(container["Id"], [])
-                history.append(container)
                 lasts = container["Id"] in lasting
-                good = 1 if lasts else _readiness.GOOD_SAMPLES
-                verdict = _readiness.judge(history, good, restarts.get(container["Id"], 0))
+                lasted = None if lasts else watch.lasted(container)
+                verdict = _readiness.judge(container, lasted, restarts.get(container["Id"], 0))
                 if lasts and verdict.reason == _readiness.UNHEALTHY:
                     # Its next check comes when it comes.
                     verdict = verdict._replace(state=_readiness.WAITING)
@@ -375,7 +374,7 @@ class Release:
     def _failed_container(self) -> DeployError | None:
         """What to say of a container that kept compose from going on, such as a dependency that is unhealthy."""
         for container in self.containers():
-            verdict = _readiness.judge([container])
+            verdict = _readiness.judge(container)
             if verdict.state == _readiness.FAILED:
                 return self._not_ready(container, verdict.reason)
         return None

@@ -110,7 +110,7 @@ def _changed_containers(release: Json, containers: t.Sequence[Json]) -> list[str
         about = row(container)
         service = about["service"]
         here.add(service)
-        verdict = _readiness.judge([container], good_samples=1)
+        verdict = _readiness.judge(container)
         if service not in release["images"]:
             said.append(f"container {about['container']} is not of the release")
         elif container["Config"]["Image"] != release["images"][service]["pinned"]:

@@ -242,6 +242,7 @@ import contextlib
 import functools
 import importlib.util
 import typing as t
+from concurrent.futures import ThreadPoolExecutor
 
 from ansible.module_utils.common.warnings import warn
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
@@ -249,7 +250,7 @@ from ansible_collections.popcon.deploy.plugins.module_utils import _host, _regis
 from ansible_collections.popcon.deploy.plugins.module_utils._aws import retrying_config
 from ansible_collections.popcon.deploy.plugins.module_utils._engine import Engine
 from ansible_collections.popcon.deploy.plugins.module_utils._errors import attempt
-from ansible_collections.popcon.deploy.plugins.module_utils._git import Git, check_ref, check_repository, private_git
+from ansible_collections.popcon.deploy.plugins.module_utils._git import check_ref, check_repository, private_git
 from ansible_collections.popcon.deploy.plugins.module_utils._git_token import read_token
 from ansible_collections.popcon.deploy.plugins.module_utils._preflight import (
     Findings,
@@ -279,6 +280,11 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 
 Json = dict[str, t.Any]
 
+TOOLS = {
+    "git": lambda: _host.version_of("git", "--version"),
+    "boto3": lambda: importlib.util.find_spec("boto3"),
+}
+
 # What AWS is asked for, and the option that asks for it.
 AWS_CHECKS = {"parameters": "parameter_paths", "token": "token_parameter", "registries": "registries"}
 
@@ -286,44 +292,40 @@ AWS_CHECKS = {"parameters": "parameter_paths", "token": "token_parameter", "regi
 def run(module: AnsibleAWSModule) -> tuple[Json, list[str]]:
     """The module's result, and warnings."""
     params = module.params
-    findings = Findings()
-    result = look_at_host(findings)
-    if params["project"]:
-        check_docker(findings, result, params)
-    asked = ask_aws(module, findings, result["missing"])
-    token = asked.token
-    result.update(identity=asked.identity, parameters=asked.parameters, commit=None, inputs=params["inputs"])
+    near, far = Findings(), Findings()
+    lacks = [name for name, there in TOOLS.items() if not there()]
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        # The host and the registries are looked at while AWS and the repository are asked, which takes as long.
+        answers = pool.submit(ask, module, far, lacks)
+        result = look_at_host(near, lacks)
+        if params["project"]:
+            check_docker(near, result, params)
+        project = near.tried(look_at_project, module, result) if params["project"] else None
+        asked = answers.result()
+    findings = near.joined(far)
+    result.update(identity=asked.identity, parameters=asked.parameters, commit=asked.commit, inputs=params["inputs"])
     result["logged_in"] = params["registries"] if asked.logged_in else None
     at_target = None if params["inputs"] is None else False
     result.update(release=None, lock=None, services=[], at_target=at_target, differences=[], digests={}, checkout=None)
-    with contextlib.ExitStack() as stack:
-        git = None
-        if params["repository"]:
-            if "git" in result["missing"] or (params["token_parameter"] and not token):
-                findings.unchecked.append("repository")
-            else:
-                git = findings.tried(opened_git, module, token, stack)
-        if git:
-            result["commit"] = findings.tried(commit_of, git, params["ref"], params["project_dir"])
-        if params["project"]:
-            result.update(findings.tried(look_at_project, params, findings, result, git) or {})
+    if project:
+        good = project.good and {name: value for name, value in project.good.items() if name != "parameters"}
+        result.update(release=good, lock=project.lock, services=project.services)
+        if params["inputs"] is not None:
+            result.update(compare(params, findings, result, project))
     result.update(changed=False, problems=findings.problems, unchecked=findings.unchecked)
     return result, findings.warnings
 
 
-def look_at_host(findings: Findings) -> Json:
-    """What the host has."""
+def look_at_host(findings: Findings, lacks: list[str]) -> Json:
+    """What the host has, besides the tools that it lacks."""
     there = {
         "engine": _host.version_of("docker", "version", "--format", "{{.Server.Version}}"),
         "compose": _host.version_of("docker", "compose", "version", "--short"),
-        "git": _host.version_of("git", "--version"),
-        "boto3": importlib.util.find_spec("boto3"),
     }
     return {
         "distribution": _host.distribution(_host.read("/etc/os-release")),
-        "engine": there["engine"],
-        "compose": there["compose"],
-        "missing": [name for name, found in there.items() if not found],
+        **there,
+        "missing": [name for name, found in there.items() if not found] + lacks,
         "daemon_config": findings.tried(_host.daemon_config) or {},
     }
 
@@ -349,27 +351,41 @@ def check_docker(findings: Findings, host: Json, params: Json) -> None:
 
 
 class Asked(t.NamedTuple):
-    """What AWS said, as far as it was asked.
+    """What AWS and the repository said, as far as they were asked.
 
-    The host's ARN, the versions of the parameters by their names, the token, and whether the host needn't log in to registries.
+    The host's ARN, the versions of the parameters by their names, the token, whether the host needn't log in to registries, and
+    the commit.
     """
 
     identity: str | None = None
     parameters: dict[str, int] | None = None
     token: str | None = None
     logged_in: bool = False
+    commit: str | None = None
 
 
-def ask_aws(module: AnsibleAWSModule, findings: Findings, missing: list[str]) -> Asked:
+def ask(module: AnsibleAWSModule, findings: Findings, lacks: list[str]) -> Asked:
+    """Ask AWS and the repository for what the options name."""
+    params = module.params
+    asked = ask_aws(module, findings, lacks)
+    if not params["repository"]:
+        return asked
+    if "git" in lacks or (params["token_parameter"] and not asked.token):
+        findings.unchecked.append("repository")
+        return asked
+    return asked._replace(commit=findings.tried(ask_repository, module, asked.token))
+
+
+def ask_aws(module: AnsibleAWSModule, findings: Findings, lacks: list[str]) -> Asked:
     """Ask AWS for what the options name."""
     params = module.params
     asked = [check for check, option in AWS_CHECKS.items() if params[option] is not None]
     if not asked:
         return Asked()
-    region = None if "boto3" in missing else module.region
+    region = None if "boto3" in lacks else module.region
     if region is None:
         findings.unchecked += ["identity", "clock", *asked]
-        if "boto3" not in missing:
+        if "boto3" not in lacks:
             findings.problem("No region is set: set the option region, or AWS_REGION on the host.")
         return Asked()
 
@@ -417,8 +433,8 @@ def check_identity(findings: Findings, identity: Identity, own_registry: bool) -
         findings.warnings += [warning] if warning else []
 
 
-def opened_git(module: AnsibleAWSModule, token: str | None, stack: contextlib.ExitStack) -> Git:
-    """The host's git for the repository, until the stack is closed. Errors: DeployError."""
+def ask_repository(module: AnsibleAWSModule, token: str | None) -> str | None:
+    """The commit that is wanted, as for `commit_of`. Errors: DeployError."""
     params = module.params
     check_repository(params["repository"])
     check_ref(params["ref"])
@@ -427,35 +443,53 @@ def opened_git(module: AnsibleAWSModule, token: str | None, stack: contextlib.Ex
         "token": (lambda: token) if token else None,
         "token_name": params["token_parameter"],
     }
-    return stack.enter_context(private_git(params["repository"], params["git_timeout"], module.tmpdir, **access))
+    with private_git(params["repository"], params["git_timeout"], module.tmpdir, **access) as git:
+        return commit_of(git, params["ref"], params["project_dir"])
 
 
-def look_at_project(params: Json, findings: Findings, host: Json, git: Git | None) -> Json:
-    """What was released and what runs, and with `inputs` whether a deploy would change that. Errors: DeployError."""
-    records = Records(params["state_dir"], params["project"])
-    good, engine = records.last_good(), Engine()
-    found: Json = {
-        "release": good and {name: value for name, value in good.items() if name != "parameters"},
-        "lock": records.holder(),
-        "services": [row(container) for container in engine.containers(records.project)] if host["engine"] else [],
-    }
-    if params["inputs"] is None:
-        return found
+class Project(t.NamedTuple):
+    """What was released and what runs.
+
+    `present` is what there is of `good`, the last good release; None without one, or where a deploy is not asked about.
+    """
+
+    good: Json | None
+    lock: Json | None
+    services: list[Json]
+    present: _target.Present | None = None
+
+
+def look_at_project(module: AnsibleAWSModule, host: Json) -> Project:
+    """See what was released and what runs. Errors: DeployError."""
+    params = module.params
+    records, engine = Records(params["state_dir"], params["project"]), Engine()
+    containers = engine.containers(records.project) if host["engine"] else []
+    project = Project(records.last_good(), records.holder(), [row(container) for container in containers])
+    if params["inputs"] is None or host["missing"] or project.good is None:
+        return project
+    auths = [_registry_auth.stored, _registry_auth.minted]
+    with contextlib.ExitStack() as stack:
+        git = stack.enter_context(private_git("", params["git_timeout"], module.tmpdir)) if params["repository"] else None
+        present = _target.look(project.good, records, engine, git, params["project_dir"], auths)
+    return project._replace(present=present)
+
+
+def compare(params: Json, findings: Findings, host: Json, project: Project) -> Json:
+    """Whether a deploy would change something, and which of its work is done."""
     if host["missing"]:
         findings.unchecked.append("target")
-        return {**found, "differences": [f"the host lacks {', '.join(host['missing'])}"]}
-    if good is None:
-        return {**found, "differences": ["no release yet"]}
+        return {"differences": [f"the host lacks {', '.join(host['missing'])}"]}
+    good, present = project.good, project.present
+    if good is None or present is None:
+        return {"differences": ["no release yet"]}
     versions = {} if params["parameter_paths"] is None else host["parameters"]
     wanted = _target.Wanted(params["inputs"], params["repository"], host["commit"], versions)
-    auths = [_registry_auth.stored, _registry_auth.minted]
-    present = _target.look(good, records, engine, git, params["project_dir"], auths)
     differences = _target.differences(good, wanted, present)
-    found.update(at_target=not differences, differences=differences, digests=dict(present.digests))
+    told = {"at_target": not differences, "differences": differences, "digests": dict(present.digests)}
     if wanted.commit and wanted.commit == present.head and not present.edited:
         where = {name: params[name] for name in ("repository", "ref")}
-        found["checkout"] = {**where, "after": present.head, "tree": params["project_dir"]}
-    return found
+        told["checkout"] = {**where, "after": present.head, "tree": params["project_dir"]}
+    return told
 
 
 def main() -> None:

@@ -6,52 +6,128 @@
 
 from __future__ import annotations
 
+import datetime
+
 import pytest
 from ansible_collections.popcon.deploy.plugins.module_utils import _readiness
 
 
-def sample(
-    status="running", *, health=None, restarts=0, exit_code=0, policy="unless-stopped", restarting=False, started="t0"
+NOW = 1767322800.0
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch):
+    """A clock that stands still; `clock.now` and `clock.monotonic` are what it says."""
+
+    class Clock:
+        now, monotonic = NOW, 100.0
+
+    monkeypatch.setattr(_readiness.time, "time", lambda: Clock.now)
+    monkeypatch.setattr(_readiness.time, "monotonic", lambda: Clock.monotonic)
+    return Clock
+
+
+def stamp(seconds_ago):
+    """A time as the engine writes it."""
+    moment = datetime.datetime.fromtimestamp(NOW - seconds_ago, datetime.UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S.%f}123Z"
+
+
+def container(
+    status="running", *, health=None, restarts=0, exit_code=0, policy="unless-stopped", restarting=False, started=60.0, checks=()
 ):
-    state = {"Status": status, "ExitCode": exit_code, "Restarting": restarting, "StartedAt": started}
+    state = {"Status": status, "ExitCode": exit_code, "Restarting": restarting, "StartedAt": stamp(started)}
     if health:
-        state["Health"] = {"Status": health}
-    return {"State": state, "RestartCount": restarts, "HostConfig": {"RestartPolicy": {"Name": policy}}}
+        log = [{"ExitCode": code, "End": stamp(seconds)} for code, seconds in checks]
+        state["Health"] = {"Status": health, "Log": log}
+    return {"Id": "c1", "State": state, "RestartCount": restarts, "HostConfig": {"RestartPolicy": {"Name": policy}}}
 
 
 @pytest.mark.parametrize(
-    ("samples", "state", "reason"),
+    ("found", "state", "reason"),
     [
-        ([sample(health="starting"), *[sample(health="healthy")] * 2], "waiting", "healthy, seen 2 of 3 times"),
-        ([sample(health="healthy")] * 3, "ready", "healthy"),
-        ([*[sample(health="healthy")] * 2, sample(health="healthy", restarts=1)], "failed", "keeps restarting"),
-        ([sample(health="starting")], "waiting", "health: starting"),
-        ([sample(health="unhealthy")], "failed", "is unhealthy"),
-        ([sample()], "waiting", "running, seen 1 of 3 times"),
-        ([sample(), sample(), sample()], "ready", "running"),
-        ([sample(), sample(), sample(restarts=1)], "failed", "keeps restarting"),
-        ([sample(started="t0"), sample(started="t0"), sample(started="t1")], "waiting", "running, seen 1 of 3 times"),
-        ([sample("restarting", restarting=True, exit_code=3)], "failed", "keeps restarting (exit code 3)"),
-        ([sample("exited", policy="no")], "ready", "completed"),
-        ([sample("exited", policy="")], "ready", "completed"),
-        ([sample("exited", policy="no", exit_code=2)], "failed", "exited with code 2"),
-        ([sample("exited", policy="always")], "failed", "exited with code 0"),
-        ([sample("created")], "waiting", "is created"),
-        ([sample("paused")], "waiting", "is paused"),
-        ([sample("dead")], "failed", "is dead"),
-        # Restarts from before the release don't count against it.
-        ([sample(restarts=7), sample(restarts=7), sample(restarts=7)], "ready", "running"),
+        (container(health="healthy"), "ready", "healthy"),
+        (container(health="starting"), "waiting", "health: starting"),
+        (container(health="unhealthy"), "failed", "is unhealthy"),
+        (container(), "ready", "running"),
+        # Restarts that nobody counted don't count.
+        (container(restarts=7), "ready", "running"),
+        (container("restarting", restarting=True, exit_code=3), "failed", "keeps restarting (exit code 3)"),
+        (container("exited", policy="no"), "ready", "completed"),
+        (container("exited", policy=""), "ready", "completed"),
+        (container("exited", policy="no", exit_code=2), "failed", "exited with code 2"),
+        (container("exited", policy="always"), "failed", "exited with code 0"),
+        (container("created"), "waiting", "is created"),
+        (container("paused"), "waiting", "is paused"),
+        (container("dead"), "failed", "is dead"),
     ],
 )
-def test_verdict(samples, state, reason):
-    assert _readiness.judge(samples) == (state, reason)
+def test_verdict(found, state, reason):
+    assert _readiness.judge(found) == (state, reason)
 
 
-def test_one_sample_is_enough_for_what_has_lasted():
-    assert _readiness.judge([sample()], good_samples=1).state == "ready"
+@pytest.mark.parametrize(
+    ("health", "lasted", "state", "reason"),
+    [
+        ("healthy", 1.9, "waiting", "healthy, but not for 2 s yet"),
+        ("healthy", 2.0, "ready", "healthy"),
+        (None, 2.9, "waiting", "running, but not for 3 s yet"),
+        (None, 3.0, "ready", "running"),
+        ("unhealthy", 9.0, "failed", "is unhealthy"),
+        ("starting", 9.0, "waiting", "health: starting"),
+    ],
+)
+def test_what_is_new_must_last(health, lasted, state, reason):
+    assert _readiness.judge(container(health=health), lasted) == (state, reason)
 
 
-def test_restarts_since_it_was_made_ready_count_from_the_first_sample_on():
-    crashed = [sample(restarts=1)]
-    assert _readiness.judge(crashed, restarts_before=0).state == "failed"
-    assert _readiness.judge(crashed * 3, restarts_before=1).state == "ready"
+def test_restarts_since_it_was_made_ready_count():
+    assert _readiness.judge(container(restarts=1), 9.0, restarts_before=0) == ("failed", "keeps restarting")
+    assert _readiness.judge(container(restarts=1), 9.0, restarts_before=1).state == "ready"
+
+
+@pytest.mark.parametrize(
+    ("found", "lasted"),
+    [
+        (container(started=1.5), 1.5),
+        # From the first of the checks that all went well, and not from its start.
+        (container(started=9, health="healthy", checks=[(1, 4), (0, 2.5), (0, 1)]), 2.5),
+        # Its last check failed, and it is not unhealthy yet.
+        (container(started=9, health="healthy", checks=[(0, 3), (1, 1)]), 0.0),
+        (container(started=9, health="healthy"), 0.0),
+        # The clock was set back meanwhile.
+        (container(started=-3600), 0.0),
+    ],
+)
+def test_it_has_been_well_since_its_records_say(found, lasted):
+    assert _readiness.Watch().lasted(found) == pytest.approx(lasted, abs=1e-5)
+
+
+def test_or_since_it_was_first_seen_well(clock):
+    """The engine keeps five checks, which may all be of the last second."""
+    watch = _readiness.Watch()
+    quick = container(started=0.5, health="healthy", checks=[(0, 0.4), (0, 0.1)])
+    assert watch.lasted(container(started=0.5, health="starting")) == pytest.approx(0.5, abs=1e-5)
+    clock.monotonic += 1
+    assert watch.lasted(quick) == pytest.approx(0.4, abs=1e-5)
+    clock.monotonic += 2.5
+    assert watch.lasted(quick) == 2.5
+    again = container(started=0.2, health="healthy", checks=[(0, 0.1)])
+    assert watch.lasted(again) == pytest.approx(0.1, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("2026-01-02T03:00:00Z", 0.0),
+        ("2026-01-02T03:00:00.5Z", 0.5),
+        ("2026-01-02T12:00:00.123456789+09:00", 0.123456789),
+        ("2026-01-01T22:30:00-04:30", 0.0),
+    ],
+)
+def test_times_as_the_engine_writes_them(text, seconds):
+    assert _readiness._epoch(text) == pytest.approx(NOW + seconds, abs=1e-6)
+
+
+def test_a_time_that_is_none_is_in_no_past():
+    assert _readiness._epoch("x") == float("inf")

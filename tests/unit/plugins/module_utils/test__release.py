@@ -176,7 +176,14 @@ def test_plan_of_a_service_that_asks_to_restart_with_another():
     plan = made.plan()
     assert list(plan.recreate) == ["db", "web"] and plan.recreate["web"] == ["restarts with db"]
     made.apply(plan, 5)
-    assert compose.ups == [("db", False), ("web", True), (None, False)]
+    assert compose.ups == [("db", False), ("web", True)]
+
+
+def test_compose_is_let_do_all_that_is_not_recreated():
+    compose = FakeCompose()
+    made = release([container("db")], NEW_DB, compose)
+    made.apply(made.plan(), 5)
+    assert compose.ups == [("db", False), (None, False)]
 
 
 FIRST_START = {"popcon.deploy.initial-environment": "PASSWORD, NAME"}
@@ -329,10 +336,10 @@ def test_a_dependency_that_fails_is_named_rather_than_composes_complaint():
             raise ComposeError("up", "dependency failed to start: hunter2")
 
     failing = container("db", Health={"Status": "unhealthy"})
-    made = release([container("web"), failing], compose=Failing())
+    made = release([container("web"), failing], NEW_DB, Failing())
     with pytest.raises(DeployError, match=r"Service db \(container app-db-1\) is unhealthy"):
         made.apply(made.plan(), 5)
-    made = release(BOTH, compose=Failing())
+    made = release(BOTH, NEW_DB, Failing())
     with pytest.raises(DeployError, match=r"docker compose up failed: dependency failed to start: \*\*\*"):
         made.apply(made.plan(), 5)
 

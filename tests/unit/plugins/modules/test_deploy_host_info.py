@@ -434,7 +434,7 @@ def test_the_module_itself(capsys, monkeypatch):
     assert main(capsys, _ansible_check_mode=True)["changed"] is False
     assert "required together: project, project_dir" in main(capsys, project="app")["msg"]
     assert "'inputs': project" in main(capsys, inputs="x")["msg"]
-    monkeypatch.setattr(deploy_host_info, "look_at_host", lambda _findings: {}["canary"])
+    monkeypatch.setattr(deploy_host_info, "look_at_host", lambda *_args: {}["canary"])
     failed = main(capsys)
     assert failed["failed"] and "KeyError" in failed["msg"] and "canary" not in failed["msg"]
 
