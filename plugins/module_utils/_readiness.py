@@ -22,9 +22,9 @@ import typing as t
 
 Json = dict[str, t.Any]
 
-#: For how many seconds a container must have been well, by how that is told. One that is not checked gets the second that the
-#: quickest check would take.
-LASTING_SECONDS = {"healthy": 2.0, "running": 3.0}
+#: For how many seconds a container must have been well, by how that is told. Of one without a healthcheck nothing is known but that
+#: it runs: it gets the time that `docker service update` watches a task for (`--update-monitor`).
+LASTING_SECONDS = {"healthy": 2.0, "running": 5.0}
 
 READY = "ready"
 WAITING = "waiting"

@@ -16,7 +16,7 @@ description:
     and remove just what differs. Then waits until every service is ready, and records the release.
   - Nothing that runs is touched before all images are on the host and the jobs of O(jobs_before) are done. If something fails
     after that, the last good release is put back, files, settings and images together, and the task fails.
-  - A service is ready when it has been healthy for two seconds, or without a healthcheck running for three, and was not
+  - A service is ready when it has been healthy for two seconds, or without a healthcheck running for five, and was not
     restarted; a one-shot when it exited with 0. After that the O(http_checks) must succeed.
   - A release that needs nothing changes nothing. Besides what Compose compares, a changed file that is mounted from
     O(project_dir) into a service recreates that service.

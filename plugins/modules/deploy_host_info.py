@@ -469,7 +469,9 @@ def look_at_project(module: AnsibleAWSModule, host: Json) -> Project:
         return project
     auths = [_registry_auth.stored, _registry_auth.minted]
     with contextlib.ExitStack() as stack:
-        git = stack.enter_context(private_git("", params["git_timeout"], module.tmpdir)) if params["repository"] else None
+        git = (
+            stack.enter_context(private_git("", params["git_timeout"], module.tmpdir)) if params["repository"] else None
+        )
         present = _target.look(project.good, records, engine, git, params["project_dir"], auths)
     return project._replace(present=present)
 

@@ -11,7 +11,6 @@ import datetime
 import pytest
 from ansible_collections.popcon.deploy.plugins.module_utils import _readiness
 
-
 NOW = 1767322800.0
 
 
@@ -34,7 +33,15 @@ def stamp(seconds_ago):
 
 
 def container(
-    status="running", *, health=None, restarts=0, exit_code=0, policy="unless-stopped", restarting=False, started=60.0, checks=()
+    status="running",
+    *,
+    health=None,
+    restarts=0,
+    exit_code=0,
+    policy="unless-stopped",
+    restarting=False,
+    started=60.0,
+    checks=(),
 ):
     state = {"Status": status, "ExitCode": exit_code, "Restarting": restarting, "StartedAt": stamp(started)}
     if health:
@@ -71,8 +78,8 @@ def test_verdict(found, state, reason):
     [
         ("healthy", 1.9, "waiting", "healthy, but not for 2 s yet"),
         ("healthy", 2.0, "ready", "healthy"),
-        (None, 2.9, "waiting", "running, but not for 3 s yet"),
-        (None, 3.0, "ready", "running"),
+        (None, 4.9, "waiting", "running, but not for 5 s yet"),
+        (None, 5.0, "ready", "running"),
         ("unhealthy", 9.0, "failed", "is unhealthy"),
         ("starting", 9.0, "waiting", "health: starting"),
     ],
