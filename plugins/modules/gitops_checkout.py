@@ -87,6 +87,7 @@ extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - popcon.deploy.attributes
+  - popcon.deploy.attributes.linux
 attributes:
   check_mode:
     support: full
@@ -101,9 +102,6 @@ attributes:
     support: full
     details:
       - Until a branch or tag moves.
-  platform:
-    support: full
-    platforms: linux
 """
 
 EXAMPLES = r"""

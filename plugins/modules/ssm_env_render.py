@@ -129,6 +129,7 @@ options:
     default: "0600"
 extends_documentation_fragment:
   - popcon.deploy.attributes
+  - popcon.deploy.attributes.linux
   - amazon.aws.common.modules
   - amazon.aws.region.modules
 attributes:
@@ -142,9 +143,6 @@ attributes:
       - Names the keys that are added, removed or changed, and a change of mode or owner. Values are never shown.
   idempotent:
     support: full
-  platform:
-    support: full
-    platforms: linux
 requirements:
   - python >= 3.9
   - boto3 >= 1.26 (the packages C(python3-boto3) of Debian, Ubuntu and Amazon Linux will do)
