@@ -48,8 +48,6 @@ INSTANCE_TAGS = {"App": "popcon", "Environment": "lab"}
 
 #: On every image the lab builds: the hash of what it was built from.
 CONTENT_LABEL = "popcon.lab.content"
-#: On every container that stands in for an EC2 instance.
-HOST_LABEL = "popcon.lab.role=host"
 #: Where the account begins empty: the container, never started, that its instances are made like.
 MODEL = f"{PROJECT}-host-1"
 

@@ -19,6 +19,7 @@ from collections.abc import Callable
 import pytest
 
 from lab import config, state
+from lab.account.engine import HOST_LABEL
 
 from .conftest import Administrator, python_m_lab
 
@@ -40,7 +41,7 @@ def assert_no_secret_in(text: str) -> None:
 
 def containers() -> list[str]:
     """The names of the containers that are instances, stopped ones too."""
-    command = ["docker", "ps", "--all", "--filter", f"label={config.HOST_LABEL}", "--format", "{{.Names}}"]
+    command = ["docker", "ps", "--all", "--filter", f"label={HOST_LABEL}", "--format", "{{.Names}}"]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     return sorted(set(done.stdout.split()) - {config.MODEL})
 
