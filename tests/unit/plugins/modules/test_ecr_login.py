@@ -472,14 +472,6 @@ def test_an_ordinary_user(run, certificate, tmp_path_factory):
 # Documentation
 
 
-def test_the_documentation_and_the_code_name_the_same_options():
-    documented = yaml.safe_load(ecr_login.DOCUMENTATION)["options"]
-    assert documented.keys() == ecr_login.ARGUMENT_SPEC.keys()
-    for name, spec in ecr_login.ARGUMENT_SPEC.items():
-        for key in ("type", "default", "choices", "elements"):
-            assert documented[name].get(key) == spec.get(key), (name, key)
-
-
 def test_every_returned_key_is_documented(run):
     result = run()
     documented = yaml.safe_load(ecr_login.RETURN)
