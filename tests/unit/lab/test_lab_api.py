@@ -16,7 +16,16 @@ from urllib.parse import quote
 from xml.etree import ElementTree
 
 import pytest
-from conftest import ACCOUNT, ADMIN, HOST_ADDRESS, REGION, REGISTRY, Account, Answer, allow
+from ansible_collections.popcon.deploy.tests.unit.lab.local_account import (
+    ACCOUNT,
+    ADMIN,
+    HOST_ADDRESS,
+    REGION,
+    REGISTRY,
+    Account,
+    Answer,
+    allow,
+)
 
 ARN = f"arn:aws:ssm:{REGION}:{ACCOUNT}"
 REPOSITORY = f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/dev-app"
