@@ -58,7 +58,7 @@ class Remote:
         """What the file transport takes."""
         return f"file://{self.path}"
 
-    def commit(self, files: dict[str, str | None], branch: str = "main", push: bool = True) -> str:
+    def commit(self, files: dict[str, str | None], branch: str = "main") -> str:
         """Write the files (None removes one), commit, push with force; returns the commit."""
         for name, text in files.items():
             path = self.work / name
@@ -73,8 +73,7 @@ class Remote:
             path.write_text(text)
         git(self.work, "add", "-A")
         git(self.work, "commit", "-q", "--allow-empty", "-m", "change")
-        if push:
-            git(self.work, "push", "-q", "--force", "origin", f"HEAD:refs/heads/{branch}")
+        git(self.work, "push", "-q", "--force", "origin", f"HEAD:refs/heads/{branch}")
         return git(self.work, "rev-parse", "HEAD")
 
     def files(self, commit: str) -> dict[str, str]:

@@ -41,12 +41,12 @@ def no_client(service, region):
     raise AssertionError(f"{service} in {region} must not be asked")
 
 
-def stubbed(service, method, response=None, *, code=None, message="CANARY", raises=None):
+def stubbed(service, method, response=None, *, code=None, raises=None):
     """A client factory whose one client gives one recorded answer."""
     client = boto3.client(service, region_name=REGION, aws_access_key_id="a", aws_secret_access_key="b")
     stub = Stubber(client)
     if code:
-        stub.add_client_error(method, code, message, 400)
+        stub.add_client_error(method, code, "CANARY", 400)
     elif response is not None:
         stub.add_response(method, response)
     stub.activate()
