@@ -49,7 +49,7 @@ test-empty: ## Go from an empty account to the running stack and back, in the la
 test-molecule: ## Run each role by itself with Molecule, as its options say; over half an hour, and not part of test but for two of them
 	@scripts/setup test && scripts/test molecule
 
-test-faults: ## Break releases in every way in the lab, and measure downtime; half an hour, and not part of test
+test-faults: ## Break releases in every way in the lab, and measure downtime; over an hour, and not part of test
 	@scripts/setup test && scripts/test faults
 
 test-images: ## Build and run an app with each Dockerfile there is to copy; five minutes, and not part of test

@@ -9,7 +9,6 @@ from __future__ import annotations
 from pathlib import Path
 
 LAB = Path(__file__).resolve().parent
-REPOSITORY_ROOT = LAB.parent
 STATE = LAB / ".state"
 
 REGION = "ap-northeast-2"
@@ -20,10 +19,8 @@ PROJECT = "popcon-lab"
 NETWORK = "popcon-lab"
 ACCOUNT_ADDRESS = "10.213.77.10"
 EDGE_ADDRESS = "10.213.77.11"
-REGISTRY_ADDRESS = "10.213.77.12"
 GIT_ADDRESS = "10.213.77.13"
 ENDPOINT_URL = f"http://{ACCOUNT_ADDRESS}:4566"
-CHANNEL_URL = f"ws://{ACCOUNT_ADDRESS}:4567"
 #: The same API as a controller is given it: over TLS, which buckets want.
 SECURE_ENDPOINT_URL = f"https://{EDGE_ADDRESS}"
 
@@ -51,8 +48,6 @@ INSTANCE_TAGS = {"App": "popcon", "Environment": "lab"}
 
 #: On every image the lab builds: the hash of what it was built from.
 CONTENT_LABEL = "popcon.lab.content"
-#: On every container that stands in for an EC2 instance.
-HOST_LABEL = "popcon.lab.role=host"
 #: Where the account begins empty: the container, never started, that its instances are made like.
 MODEL = f"{PROJECT}-host-1"
 

@@ -115,7 +115,7 @@ def prune() -> None:
     run("docker", "image", "prune", "--force", "--filter", f"label={CONTENT_LABEL}")
 
 
-def push_all(*, public_only: bool = False) -> None:
+def push_all(*, public_only: bool) -> None:
     """Push what the registry lacks, or what changed here since `up` last pushed it; what `push` put there stays.
 
     With `public_only`, no image of the application.

@@ -60,8 +60,9 @@ def seed(hosts: dict[str, str]) -> dict[str, str]:
     """Make what the account lacks; `hosts`: container name -> address. Returns container name -> instance id."""
     try:
         key_arn = _key()
-        _host_role(key_arn)
-        _rotation_role(key_arn)
+        _role(HOST_ROLE, policies.HOST_TRUST, policies.host(key_arn))
+        _instance_profile()
+        _role(ROTATION_ROLE, policies.ROTATION_TRUST, policies.rotation(key_arn))
         _controller()
         _bucket()
         _session_document()
@@ -157,22 +158,17 @@ def _key() -> str:
     return str(key["Arn"])
 
 
-def _host_role(key_arn: str) -> None:
+def _role(name: str, trust: dict[str, Any], policy: dict[str, Any]) -> None:
     iam = client("iam")
-    trust = json.dumps(policies.HOST_TRUST)
-    _unless_there("EntityAlreadyExists", iam.create_role, RoleName=HOST_ROLE, AssumeRolePolicyDocument=trust)
-    document = json.dumps(policies.host(key_arn))
-    iam.put_role_policy(RoleName=HOST_ROLE, PolicyName=HOST_ROLE, PolicyDocument=document)
+    who = json.dumps(trust)
+    _unless_there("EntityAlreadyExists", iam.create_role, RoleName=name, AssumeRolePolicyDocument=who)
+    iam.put_role_policy(RoleName=name, PolicyName=name, PolicyDocument=json.dumps(policy))
+
+
+def _instance_profile() -> None:
+    iam = client("iam")
     if _unless_there("EntityAlreadyExists", iam.create_instance_profile, InstanceProfileName=HOST_ROLE):
         iam.add_role_to_instance_profile(InstanceProfileName=HOST_ROLE, RoleName=HOST_ROLE)
-
-
-def _rotation_role(key_arn: str) -> None:
-    iam = client("iam")
-    trust = json.dumps(policies.ROTATION_TRUST)
-    _unless_there("EntityAlreadyExists", iam.create_role, RoleName=ROTATION_ROLE, AssumeRolePolicyDocument=trust)
-    document = json.dumps(policies.rotation(key_arn))
-    iam.put_role_policy(RoleName=ROTATION_ROLE, PolicyName=ROTATION_ROLE, PolicyDocument=document)
 
 
 def _controller() -> None:

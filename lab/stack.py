@@ -15,12 +15,12 @@ from functools import partial
 from typing import Any
 
 from . import engine, gitops, images, seed, state
+from .account.engine import HOST_LABEL
 from .config import (
     ACCOUNT_ADDRESS,
     APP_PORT,
     EDGE_ADDRESS,
     GIT_ADDRESS,
-    HOST_LABEL,
     LAB,
     MODEL,
     NETWORK,

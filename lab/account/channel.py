@@ -28,8 +28,6 @@ CHUNK = 1024
 class Shaken:
     """The client answered the handshake: start the shell, then call ``complete_handshake``."""
 
-    client_version: str
-
 
 @dataclass(frozen=True)
 class Typed:
@@ -147,7 +145,7 @@ class Channel:
     def _event(self, frame: Frame) -> Event | None:
         if frame.payload_type == Payload.HANDSHAKE_RESPONSE and not self._shaken:
             self._shaken = True
-            return Shaken(str(frame.json().get("ClientVersion", "")))
+            return Shaken()
         if frame.payload_type == Payload.DATA and self._shaken:
             return Typed(frame.payload)
         if frame.payload_type == Payload.SIZE:

@@ -24,7 +24,6 @@ _SERVICES = ("ec2", "ecr", "iam", "kms", "s3", "ssm", "sts")
 _ACCOUNT = "999999999999"
 _ADDRESS = "10.213.77.250"
 _POLICY = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "ssm:*", "Resource": "*"}]}'
-_TRUST = '{"Version": "2012-10-17", "Statement": []}'
 
 
 class SelfTestError(RuntimeError):

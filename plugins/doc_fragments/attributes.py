@@ -8,7 +8,10 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """The attributes every module of the collection declares; each module adds its own C(support); LOOKING has it of those that change nothing."""
+    """The attributes every module of the collection declares; each module adds its own C(support).
+
+    LOOKING has it for those that change nothing, and LINUX the platform of those that run on Linux only.
+    """
 
     DOCUMENTATION = r"""
 ---
@@ -41,4 +44,13 @@ attributes:
       - Changes nothing, so there is no difference to show.
   idempotent:
     support: full
+"""
+
+    LINUX = r"""
+---
+options: {}
+attributes:
+  platform:
+    support: full
+    platforms: linux
 """

@@ -6,25 +6,10 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """What the modules that change a project have in common."""
+    """Options of the modules that change a project; of PROJECT, those that say which it is, and of WHO, those for the record."""
 
     DOCUMENTATION = r"""
 options:
-  project:
-    description:
-      - Name of the compose project.
-    type: str
-    required: true
-  project_dir:
-    description:
-      - Folder of the compose files, from which relative paths in them start.
-    type: path
-    required: true
-  env_file:
-    description:
-      - The file that C(${NAME}) in the compose files is filled from.
-      - By default C(.env) in O(project_dir).
-    type: path
   wait_seconds:
     description:
       - How long a service may take to become ready, and an HTTP check to succeed.
@@ -56,17 +41,46 @@ options:
       - How long to wait while somebody else is at the project.
     type: int
     default: 600
-  state_dir:
-    description:
-      - Folder of what is remembered of projects; readable to its owner only.
-    type: path
-    default: /var/lib/popcon/projects
   run:
     description:
       - Name of this run. A task with the name of a run that was begun on the host before doesn't begin another one, and gives the
         result of that one.
       - By default a new name for each task.
     type: str
+  attach_seconds:
+    description:
+      - How long one remote command follows the run before it is started again to follow on. What is done is done by a process of
+        its own on the host, so it goes on when the connection, or the controller, does not.
+      - By default half of what the C(aws_ssm) connection lets a command take, and at most a minute.
+    type: int
+"""
+
+    PROJECT = r"""
+options:
+  project:
+    description:
+      - Name of the compose project.
+    type: str
+    required: true
+  project_dir:
+    description:
+      - Folder of the compose files, from which relative paths in them start.
+    type: path
+    required: true
+  env_file:
+    description:
+      - The file that C(${NAME}) in the compose files is filled from.
+      - By default C(.env) in O(project_dir).
+    type: path
+  state_dir:
+    description:
+      - Folder of what is remembered of projects; readable to its owner only.
+    type: path
+    default: /var/lib/popcon/projects
+"""
+
+    WHO = r"""
+options:
   by:
     description:
       - Who does it, for the record. By default the person or account that started the CI job, or the user at the controller.
@@ -75,10 +89,4 @@ options:
     description:
       - Where it is done from, for the record. By default the address of the CI job, or the name of the controller.
     type: str
-  attach_seconds:
-    description:
-      - How long one remote command follows the run before it is started again to follow on. What is done is done by a process of
-        its own on the host, so it goes on when the connection, or the controller, does not.
-      - By default half of what the C(aws_ssm) connection lets a command take, and at most a minute.
-    type: int
 """

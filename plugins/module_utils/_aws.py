@@ -14,6 +14,7 @@ import re
 import sys
 import typing as t
 
+from ansible.module_utils.common.warnings import warn
 from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError
 
 try:
@@ -92,6 +93,13 @@ def client_factory(module: t.Any) -> t.Callable[[str, str], t.Any]:
         return module.client(service, region=region, config=retrying_config())
 
     return client
+
+
+def show_warnings(sentences: t.Iterable[str]) -> None:
+    """Have them shown with the result of a module."""
+    for sentence in sentences:
+        # AnsibleAWSModule's own method passes them to exit_json too, of which newer ansible-core complains.
+        warn(sentence)
 
 
 @contextlib.contextmanager

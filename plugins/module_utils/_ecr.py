@@ -51,11 +51,6 @@ _SUFFIXES = {
     "us-isof-": "csp.hci.ic.gov",
 }
 
-_PROBE_PAUSES_SECONDS = (0.5, 2.0)
-# ECR answers 400 or 403, not 401, to some tokens that have expired or are malformed (aws/aws-sdk-js#1835,
-# aws/containers-roadmap#2835, docker/docker-py#1170).
-_REFUSED = frozenset({400, 401, 403})
-
 Client = t.Any
 # Makes a boto3 client for a service in a region.
 ClientFactory = t.Callable[[str, str], Client]
@@ -189,14 +184,10 @@ def accepts(registry: Registry, credentials: Credentials) -> bool:
         # ECR Public takes Basic credentials only where it exchanges them, and answers 400 elsewhere
         # (dependabot/proxy#157).
         url = f"https://{registry.name}/token/?service={registry.name}&scope=aws"
-    for pause in (*_PROBE_PAUSES_SECONDS, None):
-        answer = _https.get(url, {"Authorization": f"Basic {credentials.basic}"})
-        if answer.status == 200 or answer.status in _REFUSED:
-            return answer.status == 200
-        if answer.lasting or pause is None:
-            break
-        time.sleep(pause)
-    raise DeployError(f"Cannot ask {registry.name} whether it accepts the token: {answer.trouble}.")
+    answer = _https.get(url, {"Authorization": f"Basic {credentials.basic}"})
+    if answer.status != 200 and not answer.refused:
+        raise DeployError(f"Cannot ask {registry.name} whether it accepts the token: {answer.trouble}.")
+    return not answer.refused
 
 
 def check_new(registry: Registry, token: Token) -> None:

@@ -25,6 +25,8 @@ from ansible_collections.popcon.deploy.plugins.module_utils._errors import Deplo
 SOCKET = "/var/run/docker.sock"
 # Longer than the engine's own limit on reaching a registry.
 TIMEOUT_SECONDS = 90.0
+#: Compose's label for the service that a container is of.
+SERVICE_LABEL = "com.docker.compose.service"
 
 Json = dict[str, t.Any]
 

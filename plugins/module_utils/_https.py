@@ -5,19 +5,25 @@
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
 # Do not use this from other collections or standalone plugins/modules!
 
-"""One GET of a registry, with credentials that go to no other host, and in words what kept it from an answer."""
+"""A GET of a registry, with credentials that go to no other host, and in words what kept it from an answer."""
 
 from __future__ import annotations
 
 import http.client
 import socket
 import ssl
+import time
 import typing as t
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
 
 TIMEOUT_SECONDS = 10
+# Between three tries.
+PAUSES_SECONDS = (0.5, 2.0)
+# ECR answers 400 or 403, not 401, to some tokens that have expired or are malformed (aws/aws-sdk-js#1835,
+# aws/containers-roadmap#2835, docker/docker-py#1170).
+_REFUSED = frozenset({400, 401, 403})
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,11 @@ class Answer:
     lasting: bool
     body: bytes = b""
 
+    @property
+    def refused(self) -> bool:
+        """Whether it takes the credentials for none of its own."""
+        return self.status in _REFUSED
+
 
 class NoRedirect(urllib.request.HTTPRedirectHandler):
     """Takes a redirect for the answer; urllib would send the Authorization header along to wherever it leads."""
@@ -38,7 +49,17 @@ class NoRedirect(urllib.request.HTTPRedirectHandler):
 
 
 def get(url: str, headers: dict[str, str]) -> Answer:
-    """Ask once, with the system's certificates and proxies."""
+    """Ask, and twice more if it may answer otherwise then, with the system's certificates and proxies."""
+    answer = _get(url, headers)
+    for pause in PAUSES_SECONDS:
+        if answer.lasting:
+            break
+        time.sleep(pause)
+        answer = _get(url, headers)
+    return answer
+
+
+def _get(url: str, headers: dict[str, str]) -> Answer:
     # A new one each time: a Request that went through a proxy once goes to the proxy without a tunnel the second time.
     request = urllib.request.Request(url, headers=headers)
     opener = urllib.request.build_opener(NoRedirect, urllib.request.HTTPSHandler(context=ssl.create_default_context()))

@@ -15,22 +15,18 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import json
-import time
 import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.popcon.deploy.plugins.module_utils import _https
 from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError
 
-_PAUSES_SECONDS = (0.5, 2.0)
 _MANIFESTS = (
     "application/vnd.oci.image.manifest.v1+json",
     "application/vnd.docker.distribution.manifest.v2+json",
     "application/vnd.oci.image.index.v1+json",
     "application/vnd.docker.distribution.manifest.list.v2+json",
 )
-# ECR answers 400 to some tokens that have expired.
-_REFUSED = frozenset({400, 401, 403})
 
 
 @dataclass(frozen=True)
@@ -62,21 +58,17 @@ class Repository:
         headers = {"Accept": ", ".join(_MANIFESTS)}
         if self.basic:
             headers["Authorization"] = f"Basic {self.basic}"
-        for pause in (*_PAUSES_SECONDS, None):
-            answer = _https.get(f"{scheme}://{self.registry}/v2/{self.name}/manifests/{tag}", headers)
-            if answer.status == 200:
-                return _read(answer.body)
-            if answer.status == 404:
-                self._must_exist(answer.body)
-                return None
-            if answer.status in _REFUSED:
-                raise DeployError(
-                    f"{self.registry} refuses access to {self.name}: use credentials that may read it "
-                    "(ecr:BatchGetImage and ecr:GetAuthorizationToken), or log in."
-                )
-            if answer.lasting or pause is None:
-                break
-            time.sleep(pause)
+        answer = _https.get(f"{scheme}://{self.registry}/v2/{self.name}/manifests/{tag}", headers)
+        if answer.status == 200:
+            return _read(answer.body)
+        if answer.status == 404:
+            self._must_exist(answer.body)
+            return None
+        if answer.refused:
+            raise DeployError(
+                f"{self.registry} refuses access to {self.name}: use credentials that may read it "
+                "(ecr:BatchGetImage and ecr:GetAuthorizationToken), or log in."
+            )
         raise DeployError(f"Cannot ask {self.registry} for {self.name}:{tag}: {answer.trouble}.")
 
     def _must_exist(self, body: bytes) -> None:

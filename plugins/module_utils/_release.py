@@ -19,7 +19,7 @@ import time
 import typing as t
 
 from ansible_collections.popcon.deploy.plugins.module_utils import _compose, _policy, _readiness
-from ansible_collections.popcon.deploy.plugins.module_utils._engine import Engine
+from ansible_collections.popcon.deploy.plugins.module_utils._engine import SERVICE_LABEL, Engine
 from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError
 from ansible_collections.popcon.deploy.plugins.module_utils._image import pinned, shortened, without_tag
 from ansible_collections.popcon.deploy.plugins.module_utils._secret_file import write_secret_file
@@ -392,7 +392,7 @@ def _gigabytes(size: int) -> str:
 
 
 def _service(container: Json) -> str:
-    return t.cast(str, container["Config"]["Labels"]["com.docker.compose.service"])
+    return t.cast(str, container["Config"]["Labels"][SERVICE_LABEL])
 
 
 def _number(container: Json) -> int:

@@ -15,6 +15,7 @@ import uuid
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.popcon.deploy.plugins.module_utils import _worker
+from ansible_collections.popcon.deploy.plugins.module_utils._aws import show_warnings
 from ansible_collections.popcon.deploy.plugins.module_utils._deployment import Project
 from ansible_collections.popcon.deploy.plugins.module_utils._errors import attempt
 from ansible_collections.popcon.deploy.plugins.module_utils._records import Records
@@ -68,8 +69,7 @@ def carry_out(module: AnsibleModule, foretell: Step, run: Step) -> None:
     result, failure = attempt(work, module, step)
     result = result or {}
     failure = result.pop("failure", failure)
-    for warning in result.pop("warnings", []):
-        module.warn(warning)
+    show_warnings(result.pop("warnings", []))
     if failure:
         module.fail_json(msg=failure, **result)
     module.exit_json(**result)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import subprocess
 
-from ansible_collections.popcon.deploy.plugins.module_utils._engine import Engine
+from ansible_collections.popcon.deploy.plugins.module_utils._engine import SERVICE_LABEL, Engine
 from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError
 from ansible_collections.popcon.deploy.plugins.module_utils._process import run
 from ansible_collections.popcon.deploy.plugins.module_utils._strategies import Exec
@@ -24,8 +24,7 @@ def executor(project: str, service: str | None) -> Exec:
 
     def execute(command: list[str], data: bytes) -> tuple[int, bytes, bytes]:
         for container in Engine().containers(project):
-            of = container["Config"]["Labels"].get("com.docker.compose.service")
-            if of == service and container["State"]["Running"]:
+            if container["Config"]["Labels"].get(SERVICE_LABEL) == service and container["State"]["Running"]:
                 break
         else:
             raise DeployError(

@@ -36,7 +36,10 @@ seealso:
   - module: popcon.deploy.compose_release_info
 extends_documentation_fragment:
   - popcon.deploy.attributes
+  - popcon.deploy.attributes.linux
   - popcon.deploy.release
+  - popcon.deploy.release.project
+  - popcon.deploy.release.who
   - amazon.aws.common.modules
   - amazon.aws.region.modules
 attributes:
@@ -50,9 +53,6 @@ attributes:
     support: full
     details:
       - Until a tag stands for another image.
-  platform:
-    support: full
-    platforms: linux
 options:
   tree:
     description:

@@ -23,31 +23,9 @@ requirements:
 extends_documentation_fragment:
   - popcon.deploy.attributes
   - popcon.deploy.attributes.looking
-attributes:
-  platform:
-    support: full
-    platforms: linux
+  - popcon.deploy.attributes.linux
+  - popcon.deploy.release.project
 options:
-  project:
-    description:
-      - Name of the compose project.
-    type: str
-    required: true
-  project_dir:
-    description:
-      - Folder of the compose files.
-    type: path
-    required: true
-  env_file:
-    description:
-      - The file that the compose files are filled from.
-      - By default C(.env) in O(project_dir).
-    type: path
-  state_dir:
-    description:
-      - Folder of what is remembered of projects.
-    type: path
-    default: /var/lib/popcon/projects
   history:
     description:
       - How many entries of the history to return.

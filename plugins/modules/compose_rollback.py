@@ -29,7 +29,10 @@ seealso:
   - module: popcon.deploy.compose_release_info
 extends_documentation_fragment:
   - popcon.deploy.attributes
+  - popcon.deploy.attributes.linux
   - popcon.deploy.release
+  - popcon.deploy.release.project
+  - popcon.deploy.release.who
 attributes:
   check_mode:
     support: full
@@ -39,9 +42,6 @@ attributes:
     support: partial
     details:
       - With O(release). Without it, each run goes back to the good release before the last.
-  platform:
-    support: full
-    platforms: linux
 options:
   release:
     description:

@@ -244,10 +244,9 @@ import importlib.util
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
-from ansible.module_utils.common.warnings import warn
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.popcon.deploy.plugins.module_utils import _host, _registry_auth, _target
-from ansible_collections.popcon.deploy.plugins.module_utils._aws import retrying_config
+from ansible_collections.popcon.deploy.plugins.module_utils._aws import retrying_config, show_warnings
 from ansible_collections.popcon.deploy.plugins.module_utils._engine import Engine
 from ansible_collections.popcon.deploy.plugins.module_utils._errors import attempt
 from ansible_collections.popcon.deploy.plugins.module_utils._git import check_ref, check_repository, private_git
@@ -508,9 +507,7 @@ def main() -> None:
         module.fail_json(msg=problem)
     else:
         result, warnings = answer
-        for sentence in warnings:
-            # AnsibleAWSModule's own method passes them to exit_json too, of which newer ansible-core complains.
-            warn(sentence)
+        show_warnings(warnings)
         module.exit_json(**result)
 
 

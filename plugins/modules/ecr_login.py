@@ -91,6 +91,7 @@ extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - popcon.deploy.attributes
+  - popcon.deploy.attributes.linux
 attributes:
   check_mode:
     support: full
@@ -102,9 +103,6 @@ attributes:
     support: full
     details:
       - With O(method=token), until the stored token is refused or has less life left than O(min_life) wants.
-  platform:
-    support: full
-    platforms: linux
 """
 
 EXAMPLES = r"""

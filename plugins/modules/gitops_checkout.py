@@ -87,6 +87,7 @@ extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
   - popcon.deploy.attributes
+  - popcon.deploy.attributes.linux
 attributes:
   check_mode:
     support: full
@@ -101,9 +102,6 @@ attributes:
     support: full
     details:
       - Until a branch or tag moves.
-  platform:
-    support: full
-    platforms: linux
 """
 
 EXAMPLES = r"""
@@ -202,8 +200,8 @@ recovered:
 import os
 import typing as t
 
-from ansible.module_utils.common.warnings import warn
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
+from ansible_collections.popcon.deploy.plugins.module_utils._aws import show_warnings
 from ansible_collections.popcon.deploy.plugins.module_utils._checkout import displayed, synchronise
 from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError, attempt
 from ansible_collections.popcon.deploy.plugins.module_utils._git import check_ref, check_repository, private_git
@@ -278,9 +276,7 @@ def main() -> None:
     if outcome is None:
         module.fail_json(msg=problem)
     else:
-        for sentence in warnings(outcome, module.params["dest"]):
-            # AnsibleAWSModule's own method passes them to exit_json too, of which newer ansible-core complains.
-            warn(sentence)
+        show_warnings(warnings(outcome, module.params["dest"]))
         module.exit_json(**shown(outcome))
 
 

@@ -28,6 +28,8 @@ requirements:
   - Docker Engine, with its C(docker) command, for strategies that work in a service
 extends_documentation_fragment:
   - popcon.deploy.attributes
+  - popcon.deploy.attributes.linux
+  - popcon.deploy.release.who
   - amazon.aws.common.modules
   - amazon.aws.region.modules
 attributes:
@@ -41,9 +43,6 @@ attributes:
     support: partial
     details:
       - Until the rotation ends, each phase changes nothing when it is repeated. After that, O(phase=advance) begins another one.
-  platform:
-    support: full
-    platforms: linux
 options:
   path:
     description:
@@ -122,14 +121,6 @@ options:
       - Name of this run. The lock is the run's, so V(advance), V(retire) and V(unlock) need the same one; and with the name of a run that
         was killed, its lock need not be waited for. What that run has ended within O(lock_seconds) is not rotated once more.
       - By default a new name for each task.
-    type: str
-  by:
-    description:
-      - Who does it, for the record. By default the person or account that started the CI job, or the user at the controller.
-    type: str
-  origin:
-    description:
-      - Where it is done from, for the record. By default the address of the CI job, or the name of the controller.
     type: str
 """
 

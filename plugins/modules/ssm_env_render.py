@@ -129,6 +129,7 @@ options:
     default: "0600"
 extends_documentation_fragment:
   - popcon.deploy.attributes
+  - popcon.deploy.attributes.linux
   - amazon.aws.common.modules
   - amazon.aws.region.modules
 attributes:
@@ -142,9 +143,6 @@ attributes:
       - Names the keys that are added, removed or changed, and a change of mode or owner. Values are never shown.
   idempotent:
     support: full
-  platform:
-    support: full
-    platforms: linux
 requirements:
   - python >= 3.9
   - boto3 >= 1.26 (the packages C(python3-boto3) of Debian, Ubuntu and Amazon Linux will do)
@@ -295,10 +293,9 @@ import collections
 import dataclasses
 import typing as t
 
-from ansible.module_utils.common.warnings import warn
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.popcon.deploy.plugins.module_utils import _settings
-from ansible_collections.popcon.deploy.plugins.module_utils._aws import require_sdk, retrying_config
+from ansible_collections.popcon.deploy.plugins.module_utils._aws import require_sdk, retrying_config, show_warnings
 from ansible_collections.popcon.deploy.plugins.module_utils._contract import refuse_unknown
 from ansible_collections.popcon.deploy.plugins.module_utils._errors import conclude
 from ansible_collections.popcon.deploy.plugins.module_utils._secret_file import open_secret_file, owner_ids
@@ -315,8 +312,7 @@ def run(module: AnsibleAWSModule) -> dict[str, t.Any]:
     rendered = _settings.render(client, params["path"], contract, choice, params["format"])
     if params["unknown_keys"] == "refuse":
         refuse_unknown(rendered.unknown)
-    for sentence in _settings.unknown_warning(rendered.unknown):
-        warn(sentence)
+    show_warnings(_settings.unknown_warning(rendered.unknown))
     return {
         **write(module, rendered.content, uid, gid),
         # Not "dest": to that ansible-core adds the file's size, which is derived from the values.

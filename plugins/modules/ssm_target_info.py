@@ -19,6 +19,7 @@ description:
 extends_documentation_fragment:
   - popcon.deploy.attributes
   - popcon.deploy.attributes.looking
+  - popcon.deploy.attributes.linux
 options:
   region:
     description:
@@ -44,10 +45,6 @@ options:
       - Path of the C(session-manager-plugin) program, as in the option O(amazon.aws.aws_ssm#connection:plugin) of the connection.
       - By default it is looked for where the connection looks.
     type: path
-attributes:
-  platform:
-    support: full
-    platforms: linux
 """
 
 EXAMPLES = r"""

@@ -16,21 +16,21 @@ from lab import config, seed
 from .controller import PROJECT, Controller, Run
 
 
-def install_aws_command(controller: Controller, host: int = 0) -> None:
+def install_aws_command(controller: Controller) -> None:
     """Give a host Debian's awscli, which the script needs. Region and credentials come from the metadata service.
 
     With certifi, Debian's, it trusts the certificates the system trusts, the lab's among them.
     """
     install = "apt-get -q update && apt-get -q install -y --no-install-recommends awscli python3-certifi"
-    controller.on_host("sh", "-c", f"command -v aws || {{ {install}; }}", host=host)
+    controller.on_host("sh", "-c", f"command -v aws || {{ {install}; }}")
 
 
-def deploy_sh(controller: Controller, host: int = 0) -> Run:
+def deploy_sh(controller: Controller) -> Run:
     """Run the script of the checkout on a host as root: its status and all it printed.
 
     A checkout of ours serves it as one of its own would.
     """
-    container = controller.hosts()[host]["container"]
+    container = controller.hosts()[0]["container"]
     done = subprocess.run(
         ["docker", "exec", container, f"{PROJECT}/deploy.sh"],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,

@@ -123,18 +123,18 @@ def at_step(
     assert seen, f"no run said: {words}"
 
 
-def restart_engine(controller: Controller, host: int = 0) -> None:
+def restart_engine(controller: Controller) -> None:
     """Restart Docker on a host, as an upgrade of its package does: its containers stop and come back."""
-    controller.on_host("systemctl", "restart", "docker.service", host=host)
+    controller.on_host("systemctl", "restart", "docker.service")
 
 
-def reboot(controller: Controller, power_loss: bool = False, host: int = 0) -> None:
+def reboot(controller: Controller, power_loss: bool) -> None:
     """Restart a host and wait until it has booted: in order, or as if somebody had pulled the plug.
 
     All its processes end, /run and /tmp are new, what was written is kept. Not as on a machine: the kernel goes on, so
     its boot id and uptime stay as they were, and no write is lost that was not synced.
     """
-    container = controller.hosts()[host]["container"]
+    container = controller.hosts()[0]["container"]
     if power_loss:
         docker("kill", container)
         docker("start", container)
@@ -150,17 +150,17 @@ def reboot(controller: Controller, power_loss: bool = False, host: int = 0) -> N
 
 
 @contextmanager
-def little_space(controller: Controller, folder: str, spare: int, host: int = 0) -> Iterator[None]:
+def little_space(controller: Controller, folder: str, spare: int) -> Iterator[None]:
     """A folder on a host where only so many more bytes can be written; what is written there stays.
 
     The folder's content is on a small file system of its own meanwhile. The engine's whole data folder can't be had so
     while it runs, but `ENGINE_DOWNLOADS` can, which every layer of an image passes through.
     """
-    controller.on_host("sh", "-c", FILL, "sh", folder, str(spare), host=host)
+    controller.on_host("sh", "-c", FILL, "sh", folder, str(spare))
     try:
         yield
     finally:
-        controller.on_host("sh", "-c", EMPTY, "sh", folder, host=host)
+        controller.on_host("sh", "-c", EMPTY, "sh", folder)
 
 
 #: Where Docker puts a layer while it comes.
@@ -220,7 +220,7 @@ def descendants(pid: int) -> dict[int, str]:
 
 
 @contextmanager
-def killed_at_call(controller: Controller, module: str, role: str, writes: int, calls: int = 0) -> Iterator[None]:
+def killed_at_call(controller: Controller, module: str, role: str, writes: int, calls: int) -> Iterator[None]:
     """Kill a module on the host when it is about to make a call to AWS as this role; see `Controller.hold`.
 
     A call that never came fails the block.

@@ -24,13 +24,13 @@ def settings(controller: Controller, host: int = 0) -> dict[str, str]:
     return {key: value or "" for key, value in read.items()}
 
 
-def mysql_login(controller: Controller, user: str, password: str, client: str = "mysql", host: int = 0) -> bool:
+def mysql_login(controller: Controller, user: str, password: str, client: str = "mysql") -> bool:
     """Whether a host's database lets this user in over the network."""
     # By name, so that the value is on no command line.
     through = ["docker", "exec", "--env", "MYSQL_PWD"]
     query = [client, "--host=127.0.0.1", f"--user={user}", "--execute=SELECT 1"]
     done = subprocess.run(
-        [*through, controller.hosts()[host]["container"], *through, "popcon-mysql", *query],
+        [*through, controller.hosts()[0]["container"], *through, "popcon-mysql", *query],
         env={**os.environ, "MYSQL_PWD": password}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0 or "Access denied" in done.stdout, done.stdout

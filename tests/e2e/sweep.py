@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote, quote_plus
 
-from lab import config, seed
+from lab import config, seed, state
 
 from .controller import Controller, Run
 
@@ -60,8 +60,8 @@ def shapes(secret: str) -> set[bytes]:
             found |= {data, data.hex().encode(), data.hex().upper().encode(), *_base64(data)}
         texts = {quote(line, safe=""), quote_plus(line), line.replace("$", "$$"), repr(line)[1:-1]}
         texts |= {json.dumps(line, ensure_ascii=ascii_only)[1:-1] for ascii_only in (True, False)}
-        # Between double quotes, as in a shell and in the file for Compose.
-        texts.add(re.sub(r'(["$\\])', r"\\\1", line))
+        # Between double quotes, as in a shell and in the file for Compose; and between YAML's single ones.
+        texts |= {re.sub(r'(["$\\])', r"\\\1", line), line.replace("'", "''")}
         texts |= {json.dumps(text)[1:-1] for text in texts}
         found |= {text.encode() for text in texts} | {shlex.quote(f" {line}")[2:-1].encode()}
     return found
@@ -77,6 +77,13 @@ def _base64(data: bytes) -> Iterator[bytes]:
 def found_in(data: bytes, secrets: Mapping[str, str]) -> set[str]:
     """The names of the secrets that are in the data in any shape."""
     return {name for name, secret in secrets.items() if any(shape in data for shape in shapes(secret))}
+
+
+def assert_no_secret_in(text: str) -> None:
+    """None of those that the lab made for the application, in any shape."""
+    known = state.load_secrets()
+    names = ("db_username", "db_password", "db_root_password", "git_token")
+    assert found_in(text.encode(), {name: known[name] for name in names}) == set()
 
 
 class Sweep:

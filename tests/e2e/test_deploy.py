@@ -18,23 +18,9 @@ import pytest
 from lab import config, seed, state
 
 from .controller import DEPLOY, ROOT, changed_between, python_m_lab
+from .sweep import assert_no_secret_in
 
 SERVICES = {"frontend", "backend", "mysql", "redis"}
-
-
-def secrets():
-    known = state.load_secrets()
-    return [known[name] for name in ("db_username", "db_password", "db_root_password", "git_token")]
-
-
-def assert_no_secret_in(text):
-    for secret in secrets():
-        for line in secret.splitlines():
-            assert line not in text
-
-
-def env_file(controller):
-    return controller.on_host("cat", "/opt/popcon/app/.env")
 
 
 def test_check_mode_on_a_host_without_docker_says_where_it_ends(controller):
@@ -98,14 +84,14 @@ def test_deploying_again_changes_nothing(controller):
 
 
 def test_a_changed_parameter_restarts_the_services_that_use_it(controller):
-    before, file_before = controller.containers(), env_file(controller)
+    before, file_before = controller.containers(), controller.env_file()
     python_m_lab("set", "JAVA_OPTS=-Xms256m -Xmx256m")
 
     check = controller.deploy("--check", "--diff")
     assert check.status == 0 and check.changed > 0
     assert "JAVA_OPTS (modified)" in check.output and "recreate backend: settings JAVA_OPTS" in check.output
     assert "recreate mysql" not in check.output and "recreate frontend" not in check.output
-    assert (controller.containers(), env_file(controller)) == (before, file_before)
+    assert (controller.containers(), controller.env_file()) == (before, file_before)
 
     run = controller.deploy("--diff")
     assert run.status == 0
@@ -230,12 +216,12 @@ BAD_INPUT = {
 @pytest.mark.parametrize("case", BAD_INPUT)
 def test_bad_input_is_named_and_leaves_the_stack_alone(controller, case):
     arguments, words = BAD_INPUT[case]
-    before = controller.containers(), env_file(controller)
+    before = controller.containers(), controller.env_file()
     run = controller.deploy(*arguments)
     assert run.status != 0
     assert words in run.output
     assert_no_secret_in(run.output)
-    assert (controller.containers(), env_file(controller)) == before
+    assert (controller.containers(), controller.env_file()) == before
     assert controller.health()["ok"]
 
 

@@ -10,15 +10,16 @@ The tests are one story: each starts from what the one before left.
 from __future__ import annotations
 
 import http.client
-import json
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 
 import pytest
+from ansible_collections.popcon.deploy.tests.e2e.sweep import assert_no_secret_in
 
-from lab import config, state
+from lab import config
+from lab.account.engine import HOST_LABEL
 
 from .conftest import Administrator, python_m_lab
 
@@ -29,18 +30,9 @@ ASK_STS = 'import boto3; print(boto3.client("sts", region_name="ap-northeast-2")
 READ = 'import boto3; boto3.client("ssm").get_parameter(Name="/popcon/DB_PASSWORD", WithDecryption=True)'
 
 
-def assert_no_secret_in(text: str) -> None:
-    known = state.load_secrets()
-    for name in ("db_username", "db_password", "db_root_password", "git_token"):
-        for line in known[name].splitlines():
-            # As it is, as JSON and YAML write it, and in YAML's other quotes.
-            for written in (line, json.dumps(line)[1:-1], line.replace("'", "''")):
-                assert written not in text
-
-
 def containers() -> list[str]:
     """The names of the containers that are instances, stopped ones too."""
-    command = ["docker", "ps", "--all", "--filter", f"label={config.HOST_LABEL}", "--format", "{{.Names}}"]
+    command = ["docker", "ps", "--all", "--filter", f"label={HOST_LABEL}", "--format", "{{.Names}}"]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     return sorted(set(done.stdout.split()) - {config.MODEL})
 

@@ -50,7 +50,7 @@ def a_run_of_its_own(request):
     RUN["secret_rotation_run"] = f"cut-short-{secrets.token_hex(4)}"
 
 
-def assert_one_new_password(controller, old, number, candidate=None):
+def assert_one_new_password(controller, old, number, candidate):
     """The candidate of before is the password now, and the one of before that is none."""
     new = settings(controller)
     assert version("DB_PASSWORD") == number + 1 and candidates() == {}

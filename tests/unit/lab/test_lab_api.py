@@ -16,7 +16,16 @@ from urllib.parse import quote
 from xml.etree import ElementTree
 
 import pytest
-from conftest import ACCOUNT, ADMIN, HOST_ADDRESS, REGION, REGISTRY, Account, Answer, allow
+from ansible_collections.popcon.deploy.tests.unit.lab.local_account import (
+    ACCOUNT,
+    ADMIN,
+    HOST_ADDRESS,
+    REGION,
+    REGISTRY,
+    Account,
+    Answer,
+    allow,
+)
 
 ARN = f"arn:aws:ssm:{REGION}:{ACCOUNT}"
 REPOSITORY = f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/dev-app"
@@ -176,14 +185,14 @@ def test_the_image_that_debian_publishes(account: Account) -> None:
     assert answer.json()["Parameter"]["Value"].startswith("ami-")
 
 
-def presign(account: Account, keys: tuple[str, ...], method: str, path: str, seconds: int = 60) -> str:
+def presign(account: Account, keys: tuple[str, ...], method: str, path: str) -> str:
     """A presigned URL's path and query."""
     from botocore.auth import S3SigV4QueryAuth
     from botocore.awsrequest import AWSRequest
     from botocore.credentials import Credentials
 
     request = AWSRequest(method, f"http://account:4566{quote(path)}", headers={"Host": "account:4566"})
-    S3SigV4QueryAuth(Credentials(*keys), "s3", REGION, expires=seconds).add_auth(request)
+    S3SigV4QueryAuth(Credentials(*keys), "s3", REGION, expires=60).add_auth(request)
     return request.url.removeprefix("http://account:4566")
 
 

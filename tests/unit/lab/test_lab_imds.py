@@ -13,7 +13,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from conftest import ACCOUNT, HOST_ADDRESS, REGION, Account, allow
+from ansible_collections.popcon.deploy.tests.unit.lab.local_account import ACCOUNT, HOST_ADDRESS, REGION, Account, allow
 
 LIFE = "X-aws-ec2-metadata-token-ttl-seconds"
 TOKEN = "X-aws-ec2-metadata-token"

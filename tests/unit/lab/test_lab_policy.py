@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from conftest import allow, policy
+from ansible_collections.popcon.deploy.tests.unit.lab.local_account import allow, policy
 
 from lab.account.policy import allows
 

@@ -7,9 +7,7 @@
 from __future__ import annotations
 
 import base64
-import datetime
 import http.server
-import ipaddress
 import json
 import os
 import shutil
@@ -20,10 +18,7 @@ import typing as t
 from pathlib import Path
 
 from ansible_collections.popcon.deploy.plugins.module_utils._git import Git
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from ansible_collections.popcon.deploy.tests.unit.plugins.module_utils.ecr_stubs import make_certificate
 
 GIT = t.cast(str, shutil.which("git"))
 ENVIRONMENT = {
@@ -58,7 +53,7 @@ class Remote:
         """What the file transport takes."""
         return f"file://{self.path}"
 
-    def commit(self, files: dict[str, str | None], branch: str = "main", push: bool = True) -> str:
+    def commit(self, files: dict[str, str | None], branch: str = "main") -> str:
         """Write the files (None removes one), commit, push with force; returns the commit."""
         for name, text in files.items():
             path = self.work / name
@@ -73,8 +68,7 @@ class Remote:
             path.write_text(text)
         git(self.work, "add", "-A")
         git(self.work, "commit", "-q", "--allow-empty", "-m", "change")
-        if push:
-            git(self.work, "push", "-q", "--force", "origin", f"HEAD:refs/heads/{branch}")
+        git(self.work, "push", "-q", "--force", "origin", f"HEAD:refs/heads/{branch}")
         return git(self.work, "rev-parse", "HEAD")
 
     def files(self, commit: str) -> dict[str, str]:
@@ -130,9 +124,10 @@ class Server:
         self.authorizations: set[str] = set()
         self.parameters = {"/popcon-deploy/GIT_TOKEN": token}
         self.requests = 0
-        self.certificate = root / "ca.pem"
+        # Servers of the same folder share it.
+        self.certificate = next(root.glob("*.pem"), None) or make_certificate(root, ())
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self._make_certificate())
+        context.load_cert_chain(self.certificate)
         owner = self
 
         class Handler(_Handler):
@@ -152,28 +147,6 @@ class Server:
         for server in (self._tls, self._plain):
             server.shutdown()
             server.server_close()
-
-    def _make_certificate(self) -> Path:
-        """Certificate and key in one file, which servers of the same folder share."""
-        both = self.root / "server.pem"
-        if both.exists():
-            return both
-        key = ec.generate_private_key(ec.SECP256R1())
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-        now = datetime.datetime.now(datetime.timezone.utc)
-        day = datetime.timedelta(days=1)
-        address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-        certificate = (
-            x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now - day, now + day)
-            .add_extension(address, critical=False)
-            .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-            .sign(key, hashes.SHA256())
-        )
-        pem = certificate.public_bytes(serialization.Encoding.PEM)
-        self.certificate.write_bytes(pem)
-        plain = serialization.NoEncryption()
-        both.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain) + pem)
-        return both
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):

@@ -16,16 +16,13 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import threading
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import fault
 import pymysql
 import redis
+import service
 
-VERSION = os.environ["APP_VERSION"]
 SHOWN = ("SPRING_PROFILES_ACTIVE", "JAVA_OPTS", "DB_HOST", "DB_PORT", "DB_NAME", "REDIS_HOST", "REDIS_PORT")
 
 
@@ -71,49 +68,21 @@ def attempt(write: Callable[[], int]) -> dict[str, object]:
         return {"ok": False, "error": f"{type(error).__name__} {code}".strip()}
 
 
-def report() -> dict[str, object]:
-    """The whole answer, as the module's docstring says."""
-    dependencies = {"mysql": attempt(write_mysql), "redis": attempt(write_redis)}
-    return {
-        "service": "backend",
-        "version": VERSION,
-        "ok": fault.FAULT != "unhealthy" and all(found["ok"] for found in dependencies.values()),
-        "settings": {name: os.environ.get(name) for name in SHOWN},
-        "dependencies": dependencies,
-    }
+class Handler(service.Handler):
+    """Both paths have the same answer."""
 
-
-class Handler(BaseHTTPRequestHandler):
-    """Two paths, one answer."""
-
-    def do_GET(self) -> None:
-        """Answer the report, or 404."""
-        if self.path not in ("/", "/health"):
-            self.send_error(404)
-            return
-        found = report()
-        body = json.dumps(found, indent=1).encode()
-        self.send_response(200 if found["ok"] else 503)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Log what a person asked; the health check asks every few seconds."""
-        if self.path != "/health":
-            print(format % args, flush=True)
-
-
-def main() -> None:
-    """Serve on port 8080 until SIGTERM."""
-    fault.begin("backend")
-    server = ThreadingHTTPServer(("", 8080), Handler)
-    # shutdown() waits for the loop, which this handler interrupts: hence the thread.
-    signal.signal(signal.SIGTERM, lambda *_dummy: threading.Thread(target=server.shutdown).start())
-    print(f"backend {VERSION}: listening on 8080", flush=True)
-    server.serve_forever()
+    def report(self) -> tuple[bool, str, str]:
+        """The whole answer, as the module's docstring says."""
+        dependencies = {"mysql": attempt(write_mysql), "redis": attempt(write_redis)}
+        found = {
+            "service": "backend",
+            "version": service.VERSION,
+            "ok": fault.FAULT != "unhealthy" and all(found["ok"] for found in dependencies.values()),
+            "settings": {name: os.environ.get(name) for name in SHOWN},
+            "dependencies": dependencies,
+        }
+        return bool(found["ok"]), "application/json", json.dumps(found, indent=1)
 
 
 if __name__ == "__main__":
-    main()
+    service.serve("backend", 8080, Handler)

@@ -15,16 +15,13 @@ import html
 import http.client
 import json
 import os
-import signal
-import threading
 import time
 import urllib.error
 import urllib.request
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import fault
+import service
 
-VERSION = os.environ["APP_VERSION"]
 #: How long a visitor waits for a backend that does not answer, and the pause between two tries, in seconds.
 PATIENCE, PAUSE = 30, 0.2
 PAGE = """<!doctype html>
@@ -56,48 +53,23 @@ def ask_backend(patience: float) -> dict[str, object]:
         time.sleep(PAUSE)
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(service.Handler):
     """The page and the health check."""
 
-    def do_GET(self) -> None:
-        """Ask the backend, then answer as the path wants it, or 404."""
-        if self.path not in ("/", "/health"):
-            self.send_error(404)
-            return
+    def report(self) -> tuple[bool, str, str]:
+        """What the backend says, as the path wants it."""
         backend = ask_backend(PATIENCE if self.path == "/" else 0)
         ok = fault.FAULT != "unhealthy" and backend["ok"] is True
         if self.path == "/":
-            kind = "text/html; charset=utf-8"
-            text = PAGE.format(
+            page = PAGE.format(
                 verdict="everything works" if ok else "something is wrong",
-                version=html.escape(VERSION),
+                version=html.escape(service.VERSION),
                 backend=html.escape(json.dumps(backend, indent=2)),
             )
-        else:
-            kind = "application/json"
-            text = json.dumps({"service": "frontend", "version": VERSION, "ok": ok, "backend": backend}, indent=1)
-        body = text.encode()
-        self.send_response(200 if ok else 503)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Log what a person asked; the health check asks every few seconds."""
-        if self.path != "/health":
-            print(format % args, flush=True)
-
-
-def main() -> None:
-    """Serve on port 3000 until SIGTERM."""
-    fault.begin("frontend")
-    server = ThreadingHTTPServer(("", 3000), Handler)
-    # shutdown() waits for the loop, which this handler interrupts: hence the thread.
-    signal.signal(signal.SIGTERM, lambda *_dummy: threading.Thread(target=server.shutdown).start())
-    print(f"frontend {VERSION}: listening on 3000", flush=True)
-    server.serve_forever()
+            return ok, "text/html; charset=utf-8", page
+        found = {"service": "frontend", "version": service.VERSION, "ok": ok, "backend": backend}
+        return ok, "application/json", json.dumps(found, indent=1)
 
 
 if __name__ == "__main__":
-    main()
+    service.serve("frontend", 3000, Handler)

@@ -43,8 +43,8 @@ NOTHING = _drift.Definitions((), {}, {})
 DIVERGED = _drift.Definitions(("web",), {}, {})
 
 
-def words(containers, release=None, definitions=NOTHING):
-    rows = _drift.services(release or record(), containers, definitions, NOW)
+def words(containers, definitions=NOTHING):
+    rows = _drift.services(record(), containers, definitions, NOW)
     return {row["container"] or row["service"]: row["drift"] for row in rows if row["drift"]}
 
 

@@ -15,6 +15,7 @@ import time
 import boto3
 import pytest
 from ansible_collections.popcon.deploy.plugins.module_utils import _ecr as ecr
+from ansible_collections.popcon.deploy.plugins.module_utils import _https
 from ansible_collections.popcon.deploy.plugins.module_utils._docker_config import Credentials
 from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError
 from ansible_collections.popcon.deploy.tests.unit.plugins.module_utils.ecr_stubs import (
@@ -40,12 +41,12 @@ def no_client(service, region):
     raise AssertionError(f"{service} in {region} must not be asked")
 
 
-def stubbed(service, method, response=None, *, code=None, message="CANARY", raises=None):
+def stubbed(service, method, response=None, *, code=None, raises=None):
     """A client factory whose one client gives one recorded answer."""
     client = boto3.client(service, region_name=REGION, aws_access_key_id="a", aws_secret_access_key="b")
     stub = Stubber(client)
     if code:
-        stub.add_client_error(method, code, message, 400)
+        stub.add_client_error(method, code, "CANARY", 400)
     elif response is not None:
         stub.add_response(method, response)
     stub.activate()
@@ -323,7 +324,7 @@ def certificate(tmp_path_factory):
 
 @pytest.fixture
 def registry(certificate, monkeypatch):
-    monkeypatch.setattr(ecr, "_PROBE_PAUSES_SECONDS", (0, 0))
+    monkeypatch.setattr(_https, "PAUSES_SECONDS", (0, 0))
     with reach_registries(certificate, monkeypatch) as stub:
         stub.secrets = {"good"}
         yield stub
@@ -415,7 +416,7 @@ def test_a_proxy_that_refuses(registry):
     ],
 )
 def test_a_registry_that_can_not_be_reached(monkeypatch, exception, words):
-    monkeypatch.setattr(ecr, "_PROBE_PAUSES_SECONDS", ())
+    monkeypatch.setattr(_https, "PAUSES_SECONDS", ())
 
     def fail(*_args, **_kwargs):
         raise exception

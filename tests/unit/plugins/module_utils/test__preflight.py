@@ -14,7 +14,7 @@ from pathlib import Path
 
 import boto3
 import pytest
-from ansible_collections.popcon.deploy.plugins.module_utils import _checkout, _ecr, _ecr_login, _preflight
+from ansible_collections.popcon.deploy.plugins.module_utils import _checkout, _ecr, _ecr_login, _https, _preflight
 from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError
 from ansible_collections.popcon.deploy.tests.unit.plugins.git_remote import Remote, client, git
 from ansible_collections.popcon.deploy.tests.unit.plugins.module_utils.ecr_stubs import (
@@ -194,7 +194,7 @@ def test_a_commit_that_was_there_before_needs_no_repository(remote, tmp_path):
 @pytest.fixture
 def registries(tmp_path, monkeypatch):
     """ECR and its registries; what is asked of them, with the names as the option has them."""
-    monkeypatch.setattr(_ecr, "_PROBE_PAUSES_SECONDS", ())
+    monkeypatch.setattr(_https, "PAUSES_SECONDS", ())
     user = pwd.struct_passwd((*pwd.getpwuid(os.geteuid())[:5], str(tmp_path), "/bin/sh"))
     monkeypatch.setattr(_ecr_login.store, "find_user", lambda _name: user)
     with reach_registries(make_certificate(tmp_path), monkeypatch) as registry, serve_aws() as stub:

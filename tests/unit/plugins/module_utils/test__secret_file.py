@@ -63,8 +63,8 @@ def in_child(work: t.Callable[[], None]) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
-def before_each_step(action: t.Callable[[int, str, tuple], None], chunk: int = 3000) -> None:
-    """Call action(number of the step, its name, its arguments) before each step; writes take but a chunk at a time."""
+def before_each_step(action: t.Callable[[int, str, tuple], None]) -> None:
+    """Call action(number of the step, its name, its arguments) before each step; writes take but 3000 bytes at a time."""
     numbers = itertools.count(1)
 
     def wrap(name: str) -> None:
@@ -73,7 +73,7 @@ def before_each_step(action: t.Callable[[int, str, tuple], None], chunk: int = 3
         def step(*args: t.Any, **more: t.Any) -> t.Any:
             action(next(numbers), name, args)
             if name == "write":
-                args = (args[0], args[1][:chunk])
+                args = (args[0], args[1][:3000])
             return real(*args, **more)
 
         setattr(_secret_file.os, name, step)

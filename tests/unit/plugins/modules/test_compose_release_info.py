@@ -70,7 +70,7 @@ class Host:
         with _git.private_git(self.remote.url, 60) as git:
             _checkout.synchronise(git, "main", str(self.dest), str(self.dest.parent / "preview"), False)
 
-    def release(self, result="good", commit=None, problem=None, env=ENV, **fields):
+    def release(self, result="good", commit=None, problem=None, **fields):
         """Record one more release."""
         images = {name: {"reference": f"reg/{name}:1", "pinned": f"reg/{name}@{DIGEST}"} for name in ("web", "db")}
         number = self.records.begin(
@@ -80,7 +80,7 @@ class Host:
                 "parameters": [{"key": "A", "name": "/app/A", "version": 2}, {"key": "B", "name": None, "version": None}],
                 **fields,
             },
-            env,
+            ENV,
         )  # fmt: skip
         if result != "started":
             self.records.finish(number, result, problem)

@@ -14,7 +14,7 @@ import pytest
 import yaml
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.popcon.deploy.plugins.filter import build_table
-from ansible_collections.popcon.deploy.plugins.module_utils import _https, _registry
+from ansible_collections.popcon.deploy.plugins.module_utils import _https
 from ansible_collections.popcon.deploy.plugins.modules import image_build_info
 from ansible_collections.popcon.deploy.tests.unit.plugins.module_utils.ecr_stubs import (
     OWN,
@@ -31,7 +31,7 @@ DIGEST = f"sha256:{hashlib.sha256(MANIFEST).hexdigest()}"
 
 @pytest.fixture
 def registry(tmp_path, monkeypatch):
-    monkeypatch.setattr(_registry, "_PAUSES_SECONDS", ())
+    monkeypatch.setattr(_https, "PAUSES_SECONDS", ())
     with reach_registries(make_certificate(tmp_path), monkeypatch) as stub:
         stub.bodies["dev-app/manifests/other"] = MANIFEST
         yield stub
@@ -153,7 +153,7 @@ def test_a_registry_that_gives_no_answer(registry, run, status, words):
 
 
 def test_a_registry_is_asked_again_when_it_stumbles(registry, run, monkeypatch):
-    monkeypatch.setattr(_registry, "_PAUSES_SECONDS", (0, 0))
+    monkeypatch.setattr(_https, "PAUSES_SECONDS", (0, 0))
     registry.statuses = [500, 429]
     assert run(latest=False)["images"][0]["action"] == "build"
     assert len(registry.asked) == 3
