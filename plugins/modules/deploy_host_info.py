@@ -279,7 +279,8 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 
 Json = dict[str, t.Any]
 
-TOOLS = {
+# What a deploy needs besides Docker, and what tells whether it is there.
+TOOLS: dict[str, t.Callable[[], object]] = {
     "git": lambda: _host.version_of("git", "--version"),
     "boto3": lambda: importlib.util.find_spec("boto3"),
 }

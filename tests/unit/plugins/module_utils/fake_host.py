@@ -111,7 +111,13 @@ class FakeEngine:
                 "Labels": {"com.docker.compose.service": name, "com.docker.compose.config-hash": ""},
                 "Image": one["image"],
             },
-            "State": {"Status": "exited" if dead else "running", "ExitCode": 1, "Running": not dead, "StartedAt": "t"},
+            "State": {
+                "Status": "exited" if dead else "running",
+                "ExitCode": 1,
+                "Running": not dead,
+                # Long enough ago to have lasted.
+                "StartedAt": "2026-01-02T03:04:05Z",
+            },
             "RestartCount": 0,
             "HostConfig": {"RestartPolicy": {"Name": "always"}},
             "NetworkSettings": {"Ports": {}},

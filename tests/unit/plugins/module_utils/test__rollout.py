@@ -182,7 +182,7 @@ def test_staged_files_are_switched_after_the_pull_and_the_jobs(story):
     commit = story.host.commit("b", SERVICES)
     story.deploy(commit, jobs_before=[Job("web", ["migrate"], 9)])
     steps = [step for step in story.host.done if step != "engine"]
-    assert steps == ["pull", "job migrate", "switch b", "arm override.json", "up web", "up all", "disarm"]
+    assert steps == ["pull", "job migrate", "switch b", "arm override.json", "up web", "disarm"]
     assert story.host.jobs == [("app-web-job", ["migrate"], pinned("web", "3"))]
     # The job saw the wanted settings beside the wanted files, of which nothing is left.
     assert story.host.job_settings == story.env()
