@@ -94,7 +94,7 @@ def judge(container: Json, lasted: float | None = None, restarts_before: int | N
     seen = "healthy" if health == "healthy" else "running"
     if lasted is None or lasted >= LASTING_SECONDS[seen]:
         return Verdict(READY, seen)
-    return Verdict(WAITING, f"{seen}, but not for {LASTING_SECONDS[seen]:g} s yet")
+    return Verdict(WAITING, f"{seen} for less than {LASTING_SECONDS[seen]:g} s")
 
 
 def _health(container: Json) -> str:

@@ -76,9 +76,9 @@ def test_verdict(found, state, reason):
 @pytest.mark.parametrize(
     ("health", "lasted", "state", "reason"),
     [
-        ("healthy", 1.9, "waiting", "healthy, but not for 2 s yet"),
+        ("healthy", 1.9, "waiting", "healthy for less than 2 s"),
         ("healthy", 2.0, "ready", "healthy"),
-        (None, 4.9, "waiting", "running, but not for 5 s yet"),
+        (None, 4.9, "waiting", "running for less than 5 s"),
         (None, 5.0, "ready", "running"),
         ("unhealthy", 9.0, "failed", "is unhealthy"),
         ("starting", 9.0, "waiting", "health: starting"),
