@@ -12,12 +12,11 @@ Everything here is told facts that somebody else gathered. Settings are named, t
 
 from __future__ import annotations
 
-import calendar
-import time
 import typing as t
 
 from ansible_collections.popcon.deploy.plugins.module_utils import _readiness, _release
 from ansible_collections.popcon.deploy.plugins.module_utils._compose import MOUNTS_LABEL
+from ansible_collections.popcon.deploy.plugins.module_utils._engine import epoch
 from ansible_collections.popcon.deploy.plugins.module_utils._image import SHORT
 
 Json = dict[str, t.Any]
@@ -196,8 +195,8 @@ def named(names: t.Sequence[str]) -> str:
 
 
 def _age(started: str, now: float) -> int:
-    """Seconds since a time as the engine writes it, with nanoseconds, in UTC."""
-    return max(0, int(now - calendar.timegm(time.strptime(started[:19], "%Y-%m-%dT%H:%M:%S"))))
+    """Whole seconds since a time as the engine writes it."""
+    return max(0, int(now - int(epoch(started))))
 
 
 def _digest(image: Json | None) -> str:

@@ -13,8 +13,10 @@ containers goes through `docker compose`.
 
 from __future__ import annotations
 
+import calendar
 import http.client
 import json
+import re
 import socket
 import time
 import typing as t
@@ -155,6 +157,19 @@ class Engine:
         if response.status != 200:
             raise EngineError(response.status, _message(body))
         return body
+
+
+def epoch(stamp: str) -> float:
+    """Seconds since 1970 of one of the engine's times: `2026-01-02T03:04:05.123456789Z`, or with an offset such as `+09:00`.
+
+    Infinity for a text that is none.
+    """
+    found = re.fullmatch(r"(.{19})(\.\d+)?(?:Z|([+-])(\d\d):(\d\d))", stamp)
+    if not found:
+        return float("inf")
+    whole, fraction, sign, hours, minutes = found.groups()
+    offset = (int(hours) * 60 + int(minutes)) * 60 * (-1 if sign == "-" else 1) if sign else 0
+    return calendar.timegm(time.strptime(whole, "%Y-%m-%dT%H:%M:%S")) + float(fraction or 0) - offset
 
 
 def _message(body: bytes) -> str:

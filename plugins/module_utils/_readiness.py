@@ -14,11 +14,11 @@ was a one-shot and exited 0.
 
 from __future__ import annotations
 
-import calendar
 import itertools
-import re
 import time
 import typing as t
+
+from ansible_collections.popcon.deploy.plugins.module_utils._engine import epoch
 
 Json = dict[str, t.Any]
 
@@ -105,17 +105,7 @@ def _well_since(state: Json) -> float:
     """When a running container began to be well, in seconds since the epoch; in no past, if its last check failed."""
     health = state.get("Health") or {}
     if health.get("Status") != "healthy":
-        return _epoch(state["StartedAt"])
+        return epoch(state["StartedAt"])
     checks = reversed(health.get("Log") or [])
     good = list(itertools.takewhile(lambda check: check["ExitCode"] == 0, checks))
-    return _epoch(good[-1]["End"]) if good else float("inf")
-
-
-def _epoch(stamp: str) -> float:
-    """Seconds since the epoch of one of the engine's times: `2026-01-02T03:04:05.123456789Z`, or with an offset such as `+09:00`."""
-    found = re.fullmatch(r"(.{19})(\.\d+)?(?:Z|([+-])(\d\d):(\d\d))", stamp)
-    if not found:
-        return float("inf")
-    whole, fraction, sign, hours, minutes = found.groups()
-    offset = (int(hours) * 60 + int(minutes)) * 60 * (-1 if sign == "-" else 1) if sign else 0
-    return calendar.timegm(time.strptime(whole, "%Y-%m-%dT%H:%M:%S")) + float(fraction or 0) - offset
+    return epoch(good[-1]["End"]) if good else float("inf")

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import abc
 import os
 import signal
 import threading
@@ -16,12 +17,12 @@ import fault
 VERSION = os.environ["APP_VERSION"]
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(BaseHTTPRequestHandler, abc.ABC):
     """Answers `/` and `/health`."""
 
+    @abc.abstractmethod
     def report(self) -> tuple[bool, str, str]:
         """Whether all is well, the content's type, and the content."""
-        raise NotImplementedError
 
     def do_GET(self) -> None:
         """Answer the report, or 404."""

@@ -12,7 +12,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from ansible_collections.popcon.deploy.plugins.module_utils._engine import Engine, EngineError
+from ansible_collections.popcon.deploy.plugins.module_utils._engine import Engine, EngineError, epoch
 from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError
 
 
@@ -118,3 +118,20 @@ def test_nobody_at_the_socket_is_named(tmp_path):
     nobody = Engine(str(tmp_path / "none.sock"))
     with pytest.raises(DeployError, match=r"does not answer at .*none\.sock \(FileNotFoundError\)"):
         nobody.wait_until_back(0)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("2026-01-02T03:00:00Z", 0.0),
+        ("2026-01-02T03:00:00.5Z", 0.5),
+        ("2026-01-02T12:00:00.123456789+09:00", 0.123456789),
+        ("2026-01-01T22:30:00-04:30", 0.0),
+    ],
+)
+def test_times_as_the_engine_writes_them(text, seconds):
+    assert epoch(text) == pytest.approx(1767322800.0 + seconds, abs=1e-6)
+
+
+def test_a_time_that_is_none_is_in_no_past():
+    assert epoch("x") == float("inf")

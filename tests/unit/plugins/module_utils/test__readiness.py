@@ -121,20 +121,3 @@ def test_or_since_it_was_first_seen_well(clock):
     assert watch.lasted(quick) == 2.5
     again = container(started=0.2, health="healthy", checks=[(0, 0.1)])
     assert watch.lasted(again) == pytest.approx(0.1, abs=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [
-        ("2026-01-02T03:00:00Z", 0.0),
-        ("2026-01-02T03:00:00.5Z", 0.5),
-        ("2026-01-02T12:00:00.123456789+09:00", 0.123456789),
-        ("2026-01-01T22:30:00-04:30", 0.0),
-    ],
-)
-def test_times_as_the_engine_writes_them(text, seconds):
-    assert _readiness._epoch(text) == pytest.approx(NOW + seconds, abs=1e-6)
-
-
-def test_a_time_that_is_none_is_in_no_past():
-    assert _readiness._epoch("x") == float("inf")
