@@ -88,8 +88,11 @@ def test_the_controller_is_made_as_in_the_readme():
 
 
 def test_ci_runs_what_anybody_runs():
-    steps = [step for job in WORKFLOWS["ci"]["jobs"].values() for step in job["steps"]]
-    assert [step["run"] for step in steps if "run" in step] == ["make test", "make test-molecule"]
+    job = job_of("ci")
+    assert [step["run"] for step in job["steps"] if "run" in step] == ['make "$TARGET"']
+    targets = [variant["target"] for variant in job["strategy"]["matrix"]["include"]]
+    assert targets == ["test", "test-molecule", "test-matrix"]
+    assert all(re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE) for target in targets)
 
 
 @pytest.mark.parametrize("path", [*GITHUB.rglob("*.yml")], ids=lambda path: path.parent.name + "/" + path.name)
