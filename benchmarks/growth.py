@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import statistics
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -42,10 +43,9 @@ for path in there[: max(0, len(there) - wanted)]:
 
 def by_hosts(stage: Stage) -> Iterator[Json]:
     """One, two and four hosts that all have what was deployed; ours only. Last of all, as it takes the others' hosts."""
-    everywhere = list(range(HOSTS))
-    _refuse_failure(stage.deploy(OURS, hosts=everywhere))
     for number in (1, 2, HOSTS):
-        hosts = everywhere[:number]
+        hosts = range(number)
+        _refuse_failure(stage.deploy(OURS, hosts=hosts))
         yield from _no_change(stage, OURS, "hosts", number, hosts)
         Changes(stage).make("a setting")
         yield _measured(stage, partial(stage.deploy, OURS, hosts=hosts), "hosts", number, "a setting", OURS)
@@ -58,27 +58,24 @@ def by_parameters(stage: Stage) -> Iterator[Json]:
         names = [f"ADDED_{index:04}" for index in range(there, number)]
         for name in names:
             ssm.put_parameter(Name=f"{config.PARAMETER_PATH}/{name}", Value=f"value of {name}", Type="String")
-        with stage.controller.commit(f"{number} parameters") as clone:
-            with open(clone / ".env.example", "a") as contract:
-                contract.writelines(f"{name}=\n" for name in names)
-            (clone / "parameters.txt").write_text(f"{number}\n")
+        with _commit(stage, f"{number} parameters") as clone, open(clone / ".env.example", "a") as contract:
+            contract.writelines(f"{name}=\n" for name in names)
         there = number
         yield from _settled(stage, "parameters", number)
     names = [f"{config.PARAMETER_PATH}/ADDED_{index:04}" for index in range(PARAMETERS[0], there)]
     for start in range(0, len(names), 10):
         ssm.delete_parameters(Names=names[start : start + 10])
-    with stage.controller.commit("The app's own parameters") as clone:
+    with _commit(stage, "The app's own parameters") as clone:
         _without_added(clone / ".env.example")
-        (clone / "parameters.txt").unlink()
 
 
 def by_services(stage: Stage) -> Iterator[Json]:
     """More and more services, which do nothing."""
     for number in SERVICES:
-        with stage.controller.commit(f"{number} services") as clone:
+        with _commit(stage, f"{number} services") as clone:
             _add_services(clone / "docker-compose.yml", range(SERVICES[0], number))
         yield from _settled(stage, "services", number)
-    with stage.controller.commit("The app's own services") as clone:
+    with _commit(stage, "The app's own services") as clone:
         _add_services(clone / "docker-compose.yml", ())
 
 
@@ -126,6 +123,14 @@ def _measured(stage: Stage, run: Callable[[], Run], what: str, number: int, case
 def _refuse_failure(run: Run) -> None:
     if run.status != 0:
         raise RuntimeError(f"a deploy failed with status {run.status}:\n{run.output}")
+
+
+@contextlib.contextmanager
+def _commit(stage: Stage, message: str) -> Iterator[Path]:
+    """A clone of the repository to edit; the commit holds something also where the app stays as it is."""
+    with stage.controller.commit(message) as clone:
+        (clone / "size.txt").write_text(f"{message}\n")
+        yield clone
 
 
 def _add_services(compose_file: Path, numbers: Iterable[int]) -> None:
