@@ -111,15 +111,20 @@ def _measure(numbers: dict[str, Json], part: str, measure: Callable[[], Iterator
 
 def _about(seconds: float) -> Json:
     """When and on what a part was run."""
-    git = ["git", "describe", "--always", "--dirty", "--exclude", "*"]
-    commit = subprocess.run(git, cwd=report.ROOT, stdout=subprocess.PIPE, text=True, check=False).stdout.strip()
+    # What an earlier part wrote is no change of what is measured.
+    changes = _git("status", "--porcelain", "--", ".", ":!docs/numbers*")
     return {
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
-        "commit": commit,
+        "commit": _git("rev-parse", "--short", "HEAD") + ("-dirty" if changes else ""),
         "cores": os.cpu_count(),
         "python": platform.python_version(),
         "minutes": round(seconds / 60, 1),
     }
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", *arguments]
+    return subprocess.run(command, cwd=report.ROOT, stdout=subprocess.PIPE, text=True, check=False).stdout.strip()
 
 
 if __name__ == "__main__":
