@@ -22,7 +22,7 @@ from pathlib import Path
 
 from ansible_collections.popcon.deploy.benchmarks import parameters
 from ansible_collections.popcon.deploy.benchmarks.ways import Json
-from ansible_collections.popcon.deploy.plugins.module_utils._records import Records
+from ansible_collections.popcon.deploy.plugins.module_utils._release.records import Records
 
 PARAMETERS = (10, 100, 1000, 10_000)
 RELEASES = (1, 10, 100)

@@ -7,7 +7,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.popcon.deploy.plugins.module_utils._errors import attempt
+from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import attempt
 
 try:
     import boto3

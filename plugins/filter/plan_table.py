@@ -38,7 +38,7 @@ _value:
 
 import typing as t
 
-from ansible_collections.popcon.deploy.plugins.module_utils._plan import text
+from ansible_collections.popcon.deploy.plugins.module_utils._provision.plan import text
 
 Json = dict[str, t.Any]
 

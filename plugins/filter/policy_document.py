@@ -43,8 +43,8 @@ _value:
 import typing as t
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError
-from ansible_collections.popcon.deploy.plugins.module_utils._iam_policy import fill
+from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError
+from ansible_collections.popcon.deploy.plugins.module_utils._provision.iam_policy import fill
 
 
 def policy_document(text: str, values: dict[str, t.Any]) -> dict[str, t.Any]:

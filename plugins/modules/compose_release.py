@@ -261,14 +261,14 @@ import os
 import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.popcon.deploy.plugins.module_utils import _checkout
-from ansible_collections.popcon.deploy.plugins.module_utils._aws import require_sdk, retrying_config
-from ansible_collections.popcon.deploy.plugins.module_utils._deployment import Project, Target
-from ansible_collections.popcon.deploy.plugins.module_utils._http_check import HttpCheck
-from ansible_collections.popcon.deploy.plugins.module_utils._release import Job
-from ansible_collections.popcon.deploy.plugins.module_utils._release_module import SHARED_ARGUMENTS, carry_out
-from ansible_collections.popcon.deploy.plugins.module_utils._rollout import Rollout
-from ansible_collections.popcon.deploy.plugins.module_utils._settings import Rendered, read_contract, render
+from ansible_collections.popcon.deploy.plugins.module_utils._common.aws import require_sdk, retrying_config
+from ansible_collections.popcon.deploy.plugins.module_utils._git import checkout
+from ansible_collections.popcon.deploy.plugins.module_utils._release.http_check import HttpCheck
+from ansible_collections.popcon.deploy.plugins.module_utils._release.module import SHARED_ARGUMENTS, carry_out
+from ansible_collections.popcon.deploy.plugins.module_utils._release.record import Project, Target
+from ansible_collections.popcon.deploy.plugins.module_utils._release.rollout import Rollout
+from ansible_collections.popcon.deploy.plugins.module_utils._release.stack import Job
+from ansible_collections.popcon.deploy.plugins.module_utils._settings.render import Rendered, read_contract, render
 
 JOB: dict[str, t.Any] = {
     "service": {"type": "str", "required": True},
@@ -315,7 +315,7 @@ def wanted(module: AnsibleAWSModule, project: Project) -> Target:
         tree=(params["tree"] or project.folder).rstrip("/"),
         files=params["files"],
         env=project.env_file,
-        commit=params["commit"] or _checkout.head(project.folder),
+        commit=params["commit"] or checkout.head(project.folder),
         repository=params["repository"],
         ref=params["ref"],
         render=None if params["parameter_paths"] is None else functools.partial(rendered, module),

@@ -241,8 +241,8 @@ tokens:
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.popcon.deploy.plugins.module_utils._errors import conclude
-from ansible_collections.popcon.deploy.plugins.module_utils._look import Look
+from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import conclude
+from ansible_collections.popcon.deploy.plugins.module_utils._status.report import Look
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "project": {"type": "str", "required": True},

@@ -150,9 +150,9 @@ services:
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.popcon.deploy.plugins.module_utils._deployment import Project
-from ansible_collections.popcon.deploy.plugins.module_utils._release_module import SHARED_ARGUMENTS, carry_out
-from ansible_collections.popcon.deploy.plugins.module_utils._rollout import Rollout
+from ansible_collections.popcon.deploy.plugins.module_utils._release.module import SHARED_ARGUMENTS, carry_out
+from ansible_collections.popcon.deploy.plugins.module_utils._release.record import Project
+from ansible_collections.popcon.deploy.plugins.module_utils._release.rollout import Rollout
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     **SHARED_ARGUMENTS,

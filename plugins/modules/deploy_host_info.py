@@ -245,13 +245,13 @@ import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.popcon.deploy.plugins.module_utils import _host, _registry_auth, _target
-from ansible_collections.popcon.deploy.plugins.module_utils._aws import retrying_config, show_warnings
-from ansible_collections.popcon.deploy.plugins.module_utils._engine import Engine
-from ansible_collections.popcon.deploy.plugins.module_utils._errors import attempt
-from ansible_collections.popcon.deploy.plugins.module_utils._git import check_ref, check_repository, private_git
-from ansible_collections.popcon.deploy.plugins.module_utils._git_token import read_token
-from ansible_collections.popcon.deploy.plugins.module_utils._preflight import (
+from ansible_collections.popcon.deploy.plugins.module_utils._common.aws import retrying_config, show_warnings
+from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import attempt
+from ansible_collections.popcon.deploy.plugins.module_utils._docker.engine import Engine
+from ansible_collections.popcon.deploy.plugins.module_utils._git.command import check_ref, check_repository, private_git
+from ansible_collections.popcon.deploy.plugins.module_utils._git.token import read_token
+from ansible_collections.popcon.deploy.plugins.module_utils._preflight import host as _host
+from ansible_collections.popcon.deploy.plugins.module_utils._preflight.access import (
     Findings,
     Identity,
     check_registries,
@@ -259,8 +259,10 @@ from ansible_collections.popcon.deploy.plugins.module_utils._preflight import (
     identify,
     parameter_versions,
 )
-from ansible_collections.popcon.deploy.plugins.module_utils._records import Records
-from ansible_collections.popcon.deploy.plugins.module_utils._release import row
+from ansible_collections.popcon.deploy.plugins.module_utils._registry import stored_logins
+from ansible_collections.popcon.deploy.plugins.module_utils._release.records import Records
+from ansible_collections.popcon.deploy.plugins.module_utils._release.stack import row
+from ansible_collections.popcon.deploy.plugins.module_utils._status import up_to_date
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "project": {"type": "str"},
@@ -456,7 +458,7 @@ class Project(t.NamedTuple):
     good: Json | None
     lock: Json | None
     services: list[Json]
-    present: _target.Present | None = None
+    present: up_to_date.Present | None = None
 
 
 def look_at_project(module: AnsibleAWSModule, host: Json) -> Project:
@@ -467,12 +469,12 @@ def look_at_project(module: AnsibleAWSModule, host: Json) -> Project:
     project = Project(records.last_good(), records.holder(), [row(container) for container in containers])
     if params["inputs"] is None or host["missing"] or project.good is None:
         return project
-    auths = [_registry_auth.stored, _registry_auth.minted]
+    auths = [stored_logins.stored, stored_logins.minted]
     with contextlib.ExitStack() as stack:
         git = (
             stack.enter_context(private_git("", params["git_timeout"], module.tmpdir)) if params["repository"] else None
         )
-        present = _target.look(project.good, records, engine, git, params["project_dir"], auths)
+        present = up_to_date.look(project.good, records, engine, git, params["project_dir"], auths)
     return project._replace(present=present)
 
 
@@ -485,8 +487,8 @@ def compare(params: Json, findings: Findings, host: Json, project: Project) -> J
     if good is None or present is None:
         return {"differences": ["no release yet"]}
     versions = {} if params["parameter_paths"] is None else host["parameters"]
-    wanted = _target.Wanted(params["inputs"], params["repository"], host["commit"], versions)
-    differences = _target.differences(good, wanted, present)
+    wanted = up_to_date.Wanted(params["inputs"], params["repository"], host["commit"], versions)
+    differences = up_to_date.differences(good, wanted, present)
     told = {"at_target": not differences, "differences": differences, "digests": dict(present.digests)}
     if wanted.commit and wanted.commit == present.head and not present.edited:
         where = {name: params[name] for name in ("repository", "ref")}

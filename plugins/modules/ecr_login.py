@@ -178,9 +178,10 @@ config_path:
 import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.popcon.deploy.plugins.module_utils._aws import client_factory, require_sdk
-from ansible_collections.popcon.deploy.plugins.module_utils._ecr import find_registries
-from ansible_collections.popcon.deploy.plugins.module_utils._ecr_login import (
+from ansible_collections.popcon.deploy.plugins.module_utils._common.aws import client_factory, require_sdk
+from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError, conclude
+from ansible_collections.popcon.deploy.plugins.module_utils._registry.ecr import find_registries
+from ansible_collections.popcon.deploy.plugins.module_utils._registry.login import (
     MIN_LIFE,
     Login,
     Outcome,
@@ -188,7 +189,6 @@ from ansible_collections.popcon.deploy.plugins.module_utils._ecr_login import (
     log_out,
     set_helper,
 )
-from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError, conclude
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "registries": {"type": "list", "elements": "str"},

@@ -201,11 +201,11 @@ import os
 import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.popcon.deploy.plugins.module_utils._aws import show_warnings
-from ansible_collections.popcon.deploy.plugins.module_utils._checkout import displayed, synchronise
-from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError, attempt
-from ansible_collections.popcon.deploy.plugins.module_utils._git import check_ref, check_repository, private_git
-from ansible_collections.popcon.deploy.plugins.module_utils._git_token import read_token
+from ansible_collections.popcon.deploy.plugins.module_utils._common.aws import show_warnings
+from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError, attempt
+from ansible_collections.popcon.deploy.plugins.module_utils._git.checkout import displayed, synchronise
+from ansible_collections.popcon.deploy.plugins.module_utils._git.command import check_ref, check_repository, private_git
+from ansible_collections.popcon.deploy.plugins.module_utils._git.token import read_token
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "repository": {"type": "str", "required": True},

@@ -194,10 +194,10 @@ import typing as t
 from dataclasses import asdict
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.popcon.deploy.plugins.module_utils import _build, _ecr, _registry_auth
-from ansible_collections.popcon.deploy.plugins.module_utils._aws import client_factory
-from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError, conclude
-from ansible_collections.popcon.deploy.plugins.module_utils._registry import Repository
+from ansible_collections.popcon.deploy.plugins.module_utils._common.aws import client_factory
+from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError, conclude
+from ansible_collections.popcon.deploy.plugins.module_utils._registry import build_tag, ecr, stored_logins
+from ansible_collections.popcon.deploy.plugins.module_utils._registry.manifest import Repository
 
 IMAGE_SPEC: dict[str, t.Any] = {
     "name": {"type": "str", "required": True},
@@ -205,7 +205,7 @@ IMAGE_SPEC: dict[str, t.Any] = {
     "ref": {"type": "str", "default": "HEAD"},
     **{
         option: {"type": "dict" if option == "args" else "str", "default": default}
-        for option, default in _build.DEFAULTS.items()
+        for option, default in build_tag.DEFAULTS.items()
     },
     "secrets": {
         "type": "list",
@@ -233,24 +233,24 @@ def find_repository(module: AnsibleAWSModule) -> Repository:
     client = client_factory(module)
     wanted: str | None = module.params["registry"]
     try:
-        found = _ecr.named_registry(wanted) if wanted else _ecr.find_registries([], module.region, client)[0]
+        found = ecr.named_registry(wanted) if wanted else ecr.find_registries([], module.region, client)[0]
     except DeployError:
         if not wanted:
             raise
-        login = _registry_auth.login(wanted, module.params["config_path"])
+        login = stored_logins.login(wanted, module.params["config_path"])
         return Repository(wanted, module.params["repository"], login.basic if login else None, made_by_push=True)
-    token = _ecr.mint(found.service, found.region, client)
+    token = ecr.mint(found.service, found.region, client)
     return Repository(found.name, module.params["repository"], token.credentials.basic, made_by_push=False)
 
 
-def look(image: _build.Image, checkouts: str, repository: Repository, latest: bool) -> _build.Image:
+def look(image: build_tag.Image, checkouts: str, repository: Repository, latest: bool) -> build_tag.Image:
     """The image as RETURN has it.
 
     :raises DeployError: it can't be built, or the registry can't be asked.
     """
     checkout = os.path.join(checkouts, image["name"])
-    commit = _build.last_commit(image, checkout)
-    tag = _build.tag(image, commit)
+    commit = build_tag.last_commit(image, checkout)
+    tag = build_tag.tag(image, commit)
     stored = repository.find(tag)
     others = [f"{image['name']}-latest"] if latest else []
     behind = stored is not None and any(repository.find(other) != stored for other in others)
@@ -271,10 +271,10 @@ def run(module: AnsibleAWSModule) -> dict[str, t.Any]:
 
     :raises DeployError: whatever an operator can act on.
     """
-    images = [_build.complete(image) for image in module.params["images"]]
-    _build.check(images)
+    images = [build_tag.complete(image) for image in module.params["images"]]
+    build_tag.check(images)
     for image in images:
-        _build.refuse_changes(image, os.path.join(module.params["checkouts"], image["name"]))
+        build_tag.refuse_changes(image, os.path.join(module.params["checkouts"], image["name"]))
     repository = find_repository(module)
     return {
         "changed": False,

@@ -104,19 +104,13 @@ problems:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.popcon.deploy.plugins.module_utils import (
-    _plan,
-    _plan_access,
-    _plan_key,
-    _plan_network,
-    _plan_target,
-)
-from ansible_collections.popcon.deploy.plugins.module_utils._errors import conclude
+from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import conclude
+from ansible_collections.popcon.deploy.plugins.module_utils._provision import hosts, key, network, plan, roles
 
-AREAS = {"access": _plan_access, "key": _plan_key, "network": _plan_network, "target": _plan_target}
+AREAS = {"access": roles, "key": key, "network": network, "target": hosts}
 
 
-def run(params: _plan.Json, check_mode: bool) -> _plan.Json:
+def run(params: plan.Json, check_mode: bool) -> plan.Json:
     """The module's result."""
     area, mark, removing = AREAS[params["area"]], params["mark"], params["state"] == "absent"
     settings = {**params["wanted"], "removing": removing}
@@ -124,13 +118,13 @@ def run(params: _plan.Json, check_mode: bool) -> _plan.Json:
     # What is not marked is nobody's to remove, whatever it is called.
     wanted = [] if removing else area.wanted(settings, mark)
     in_the_way = getattr(area, "KINDS", ()) if removing else ()
-    ids: _plan.Json = {}
+    ids: plan.Json = {}
     for one in found:
         ids.setdefault(one.kind, {})[one.name] = one.id
-    rows = _plan.plan(wanted, found, mark, params["adopt"], in_the_way)
-    if area is _plan_target and not removing:
+    rows = plan.plan(wanted, found, mark, params["adopt"], in_the_way)
+    if area is hosts and not removing:
         rows = area.protect(rows, settings)
-    return {"changed": check_mode and bool(_plan.changing(rows)), "ids": ids, **_plan.result(rows)}
+    return {"changed": check_mode and bool(plan.changing(rows)), "ids": ids, **plan.result(rows)}
 
 
 def main() -> None:

@@ -220,17 +220,17 @@ import typing as t
 import uuid
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.popcon.deploy.plugins.module_utils._aws import (
+from ansible_collections.popcon.deploy.plugins.module_utils._common.aws import (
     aws_errors_in_words,
     require_sdk,
     retrying_config,
 )
-from ansible_collections.popcon.deploy.plugins.module_utils._candidates import Candidates, Holder, candidates_path
-from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError, conclude
-from ansible_collections.popcon.deploy.plugins.module_utils._parameters import assign_keys, read_parameters
-from ansible_collections.popcon.deploy.plugins.module_utils._records import Records, now
-from ansible_collections.popcon.deploy.plugins.module_utils._rotation import Rotation, find_secrets
-from ansible_collections.popcon.deploy.plugins.module_utils._service import executor
+from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError, conclude
+from ansible_collections.popcon.deploy.plugins.module_utils._docker.exec import executor
+from ansible_collections.popcon.deploy.plugins.module_utils._release.records import Records, now
+from ansible_collections.popcon.deploy.plugins.module_utils._rotation.pending import Candidates, Holder, candidates_path
+from ansible_collections.popcon.deploy.plugins.module_utils._rotation.rotation import Rotation, find_secrets
+from ansible_collections.popcon.deploy.plugins.module_utils._settings.parameters import assign_keys, read_parameters
 
 Json = dict[str, t.Any]
 

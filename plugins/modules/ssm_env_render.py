@@ -294,11 +294,15 @@ import dataclasses
 import typing as t
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.popcon.deploy.plugins.module_utils import _settings
-from ansible_collections.popcon.deploy.plugins.module_utils._aws import require_sdk, retrying_config, show_warnings
-from ansible_collections.popcon.deploy.plugins.module_utils._contract import refuse_unknown
-from ansible_collections.popcon.deploy.plugins.module_utils._errors import conclude
-from ansible_collections.popcon.deploy.plugins.module_utils._secret_file import open_secret_file, owner_ids
+from ansible_collections.popcon.deploy.plugins.module_utils._common.aws import (
+    require_sdk,
+    retrying_config,
+    show_warnings,
+)
+from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import conclude
+from ansible_collections.popcon.deploy.plugins.module_utils._common.secret_file import open_secret_file, owner_ids
+from ansible_collections.popcon.deploy.plugins.module_utils._settings import render
+from ansible_collections.popcon.deploy.plugins.module_utils._settings.contract import refuse_unknown
 
 
 def run(module: AnsibleAWSModule) -> dict[str, t.Any]:
@@ -307,12 +311,12 @@ def run(module: AnsibleAWSModule) -> dict[str, t.Any]:
     params = module.params
     uid, gid = owner_ids(params["owner"], params["group"])
     contract = read_contract(params, uid)
-    choice = _settings.Choice(**{name: params[name] for name in _settings.Choice._fields})
+    choice = render.Choice(**{name: params[name] for name in render.Choice._fields})
     client = module.client("ssm", config=retrying_config())
-    rendered = _settings.render(client, params["path"], contract, choice, params["format"])
+    rendered = render.render(client, params["path"], contract, choice, params["format"])
     if params["unknown_keys"] == "refuse":
         refuse_unknown(rendered.unknown)
-    show_warnings(_settings.unknown_warning(rendered.unknown))
+    show_warnings(render.unknown_warning(rendered.unknown))
     return {
         **write(module, rendered.content, uid, gid),
         # Not "dest": to that ansible-core adds the file's size, which is derived from the values.
@@ -332,7 +336,7 @@ def read_contract(params: dict[str, t.Any], uid: int) -> dict[str, str] | None:
     """The contract's keys and defaults, or None if there is no contract."""
     if params["contract_keys"] is not None:
         return dict.fromkeys(params["contract_keys"], "")
-    return None if params["contract"] is None else _settings.read_contract(params["contract"], uid)
+    return None if params["contract"] is None else render.read_contract(params["contract"], uid)
 
 
 def write(module: AnsibleAWSModule, content: bytes, uid: int, gid: int) -> dict[str, t.Any]:
@@ -347,8 +351,8 @@ def write(module: AnsibleAWSModule, content: bytes, uid: int, gid: int) -> dict[
                 file.write(content)
             else:
                 file.discard_leftover()
-    difference = _settings.key_changes(before or b"", content, params["format"])
-    lines = _settings.change_lines(difference)
+    difference = render.key_changes(before or b"", content, params["format"])
+    lines = render.change_lines(difference)
     if before is not None and not private:
         lines.append("(mode or owner changed)")
     diff = {"prepared": "".join(f"{params['dest']}: {line}\n" for line in lines)} if changed else {}

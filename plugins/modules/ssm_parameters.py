@@ -96,10 +96,10 @@ problems:
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.popcon.deploy.plugins.module_utils._aws import aws_errors_in_words, retrying_config
-from ansible_collections.popcon.deploy.plugins.module_utils._plan import Json
-from ansible_collections.popcon.deploy.plugins.module_utils._plan_parameters import Table, rows, table
-from ansible_collections.popcon.deploy.plugins.module_utils._provision_module import Provider, converge, pairs, unpaired
+from ansible_collections.popcon.deploy.plugins.module_utils._common.aws import aws_errors_in_words, retrying_config
+from ansible_collections.popcon.deploy.plugins.module_utils._provision.module import Provider, converge, pairs, unpaired
+from ansible_collections.popcon.deploy.plugins.module_utils._provision.parameters import Table, rows, table
+from ansible_collections.popcon.deploy.plugins.module_utils._provision.plan import Json
 
 
 class Parameters(Provider):

@@ -17,7 +17,7 @@ import typing as t
 with contextlib.suppress(ImportError):  # the action says so
     import botocore.exceptions
 
-from ansible_collections.popcon.deploy.plugins.module_utils._aws import aws_errors_in_words
+from ansible_collections.popcon.deploy.plugins.module_utils._common.aws import aws_errors_in_words
 
 # Where the connection plugin looks, in its order, when it is not told.
 PLUGIN_PATH = "/usr/local/bin/session-manager-plugin"

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.popcon.deploy.plugins.module_utils._image import SHORT
+from ansible_collections.popcon.deploy.plugins.module_utils._docker.image import SHORT
 
 NOTHING = "-"
 UNKNOWN = "could not be asked"

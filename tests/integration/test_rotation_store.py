@@ -18,9 +18,9 @@ pytest.importorskip("moto.server", reason="no moto (pip install 'moto[server,ssm
 pytest.importorskip("ministack", reason="no ministack (pip install ministack)")
 
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.popcon.deploy.plugins.module_utils._candidates import Candidates, Holder
-from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError
-from ansible_collections.popcon.deploy.plugins.module_utils._parameters import Parameter
+from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError
+from ansible_collections.popcon.deploy.plugins.module_utils._rotation.pending import Candidates, Holder
+from ansible_collections.popcon.deploy.plugins.module_utils._settings.parameters import Parameter
 from ansible_collections.popcon.deploy.plugins.modules import secret_rotation
 from ansible_collections.popcon.deploy.tests.integration.emulators import REGION
 

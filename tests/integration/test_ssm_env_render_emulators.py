@@ -26,7 +26,7 @@ pytest.importorskip("moto.server", reason="no moto (pip install 'moto[server,ssm
 pytest.importorskip("ministack", reason="no ministack (pip install ministack)")
 
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.popcon.deploy.plugins.module_utils import _dotenv
+from ansible_collections.popcon.deploy.plugins.module_utils._settings import dotenv
 from ansible_collections.popcon.deploy.plugins.modules import ssm_env_render
 from ansible_collections.popcon.deploy.tests.integration.emulators import REGION
 from botocore.client import BaseClient
@@ -93,7 +93,7 @@ def put(ssm: t.Any, values: t.Mapping[str, str], kind: str = "String") -> None:
 
 
 def in_file(dest: Path) -> dict[str, t.Any]:
-    return _dotenv.entries(dest.read_bytes(), "compose")
+    return dotenv.entries(dest.read_bytes(), "compose")
 
 
 def test_all_pages_and_all_depths_but_no_neighbour(
@@ -106,7 +106,7 @@ def test_all_pages_and_all_depths_but_no_neighbour(
     result = render(path=["/app/"])
     assert [operation for operation, _parameters in calls] == ["GetParametersByPath"] * 3
     assert result["changed"] and result["counts"]["read"] == 25
-    assert dest.read_bytes() == _dotenv.render(expected, "compose")
+    assert dest.read_bytes() == dotenv.render(expected, "compose")
     assert not render()["changed"]
 
 
@@ -125,7 +125,7 @@ def test_a_secure_string_arrives_decrypted_and_exact(ssm: t.Any, render: t.Calla
     put(ssm, {"/app/db/password": HOSTILE}, "SecureString")
     assert ssm.get_parameter(Name="/app/db/password")["Parameter"]["Value"] != HOSTILE
     result = render()
-    assert dest.read_bytes() == _dotenv.render({"DB_PASSWORD": HOSTILE}, "compose")
+    assert dest.read_bytes() == dotenv.render({"DB_PASSWORD": HOSTILE}, "compose")
     assert HOSTILE not in json.dumps(result, ensure_ascii=False)
 
 
@@ -146,7 +146,7 @@ def test_versions_and_labels(ssm: t.Any, render: t.Callable[..., dict], dest: Pa
     ssm.label_parameter_version(Name="/app/B", ParameterVersion=2, Labels=["good"])
     result = render(pins={"A": 1, "/app/B": "good", "C": 3})
     assert [row["version"] for row in result["rendered"]] == [1, 2, 3]
-    assert dest.read_bytes() == _dotenv.render({"A": "one", "B": "two", "C": "three"}, "compose")
+    assert dest.read_bytes() == dotenv.render({"A": "one", "B": "two", "C": "three"}, "compose")
     again = render(pins={row["name"]: row["version"] for row in result["rendered"]})
     assert not again["changed"] and again["rendered"] == result["rendered"]
     assert render()["modified"] == ["A", "B"]
@@ -181,7 +181,7 @@ def test_a_later_path_wins(ssm: t.Any, render: t.Callable[..., dict], dest: Path
     put(ssm, {"/common/db/host": "common", "/common/A": "1", "/prod/DB_HOST": "prod"})
     result = render(path=["/common", "/prod"])
     assert result["overridden"] == [{"key": "DB_HOST", "name": "/common/db/host", "by": "/prod/DB_HOST"}]
-    assert dest.read_bytes() == _dotenv.render({"A": "1", "DB_HOST": "prod"}, "compose")
+    assert dest.read_bytes() == dotenv.render({"A": "1", "DB_HOST": "prod"}, "compose")
 
 
 @pytest.fixture

@@ -29,14 +29,14 @@ boto3 = pytest.importorskip("boto3", reason="no boto3")
 moto_server = pytest.importorskip("moto.server", reason="no moto (pip install 'moto[server,ssm]')")
 serving = pytest.importorskip("werkzeug.serving", reason="no werkzeug (pip install 'moto[server,ssm]')")
 
-from ansible_collections.popcon.deploy.plugins.module_utils import _dotenv
+from ansible_collections.popcon.deploy.plugins.module_utils._settings import dotenv
 
 REGION = "ap-northeast-2"
 # No encoding of text touches the core; the rest is what makes encodings differ.
 CORE = "c4n4ryK7Qz"
 CANARY = f'{CORE}$é"quoted"'
 ANSIBLE = Path(sys.executable).parent / "ansible"
-COLLECTIONS = Path(_dotenv.__file__).parents[5]
+COLLECTIONS = Path(dotenv.__file__).parents[5]
 
 
 class Api:
@@ -181,7 +181,7 @@ def test_no_run_leaves_a_value_anywhere(ansible: t.Callable, secret: str, tmp_pa
         assert (returned, words in output) == (code, True), output
     assert trace.seen
     assert (trace.folder / "log").stat().st_size > 10_000
-    assert (tmp_path / ".env").read_text() == f"{_dotenv.HEADER}DB_PASSWORD='{secret}'\n"
+    assert (tmp_path / ".env").read_text() == f"{dotenv.HEADER}DB_PASSWORD='{secret}'\n"
     assert trace.holds() == []
 
 
@@ -214,5 +214,5 @@ def test_a_thousand_parameters_cost_a_hundred_calls(ansible: t.Callable, api: Ap
     took = time.monotonic() - start
     assert returned == 0, output
     assert api.calls == needed
-    assert len(_dotenv.entries((tmp_path / ".env").read_bytes(), "compose")) == 1000
+    assert len(dotenv.entries((tmp_path / ".env").read_bytes(), "compose")) == 1000
     print(f"\n1,000 parameters: {took:.1f} s by the ansible command, {bare:.1f} s for the calls alone")

@@ -22,8 +22,8 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError
-from ansible_collections.popcon.deploy.plugins.module_utils._strategies import Strategy, make_strategy
+from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError
+from ansible_collections.popcon.deploy.plugins.module_utils._rotation.strategies.table import Strategy, make_strategy
 
 HOSTILE = "$ecret ${HOME} #'\"`\nline 2 \\n %s $$ \\\né漢🐟\t= "
 NEW = "new-Candidate_0123456789-abcdef"

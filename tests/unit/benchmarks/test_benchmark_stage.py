@@ -16,7 +16,7 @@ import pytest
 pytest.importorskip("boto3", reason="no boto3")
 
 from ansible_collections.popcon.deploy.benchmarks import growth, session, stage
-from ansible_collections.popcon.deploy.plugins.module_utils._records import Records
+from ansible_collections.popcon.deploy.plugins.module_utils._release.records import Records
 from ansible_collections.popcon.deploy.tests.e2e.controller import ROOT
 
 

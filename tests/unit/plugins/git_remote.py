@@ -17,7 +17,7 @@ import threading
 import typing as t
 from pathlib import Path
 
-from ansible_collections.popcon.deploy.plugins.module_utils._git import Git
+from ansible_collections.popcon.deploy.plugins.module_utils._git.command import Git
 from ansible_collections.popcon.deploy.tests.unit.plugins.module_utils.ecr_stubs import make_certificate
 
 GIT = t.cast(str, shutil.which("git"))

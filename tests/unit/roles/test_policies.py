@@ -11,7 +11,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
-from ansible_collections.popcon.deploy.plugins.module_utils._iam_policy import fill
+from ansible_collections.popcon.deploy.plugins.module_utils._provision.iam_policy import fill
 from ansible_collections.popcon.deploy.plugins.modules import provision_plan
 
 from lab.account.policy import allows

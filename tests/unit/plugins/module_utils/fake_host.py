@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from ansible_collections.popcon.deploy.plugins.module_utils import _compose
-from ansible_collections.popcon.deploy.plugins.module_utils._engine import EngineError
+from ansible_collections.popcon.deploy.plugins.module_utils._docker import compose
+from ansible_collections.popcon.deploy.plugins.module_utils._docker.engine import EngineError
 
 
 class FakeHost:
@@ -72,7 +72,7 @@ class FakeHost:
                 host.step(f"switch {commit[:1]}")
                 host.checkout(commit)
 
-        monkeypatch.setattr(rollout, "_checkout", Checkout)
+        monkeypatch.setattr(rollout, "checkout", Checkout)
         monkeypatch.setattr(rollout, "Engine", lambda: FakeEngine(host))
         monkeypatch.setattr(rollout, "Compose", lambda *args: FakeCompose(host, *args))
         monkeypatch.setattr(rollout, "Resume", lambda _project: FakeResume(host))
@@ -181,7 +181,7 @@ class FakeCompose:
         for name in [service] if service else self._services:
             image, definition = override["services"][name]["image"], self._definition(name)
             if image not in self._host.stored:
-                raise _compose.ComposeError("up", f"no such image {image}")
+                raise compose.ComposeError("up", f"no such image {image}")
             now = self._host.running.get(name)
             if not now or (now["image"], now["definition"]) != (image, definition):
                 self._host._made += 1

@@ -13,10 +13,17 @@ import pwd
 import types
 
 import pytest
-from ansible_collections.popcon.deploy.plugins.module_utils import _checkout, _ecr, _git, _look, _records
-from ansible_collections.popcon.deploy.plugins.module_utils._compose import MOUNTS_LABEL, ComposeError, override_for
-from ansible_collections.popcon.deploy.plugins.module_utils._docker_config import Credentials
-from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError
+from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError
+from ansible_collections.popcon.deploy.plugins.module_utils._docker.compose import (
+    MOUNTS_LABEL,
+    ComposeError,
+    override_for,
+)
+from ansible_collections.popcon.deploy.plugins.module_utils._git import checkout, command
+from ansible_collections.popcon.deploy.plugins.module_utils._registry import ecr
+from ansible_collections.popcon.deploy.plugins.module_utils._registry.docker_config import Credentials
+from ansible_collections.popcon.deploy.plugins.module_utils._release import records
+from ansible_collections.popcon.deploy.plugins.module_utils._status import report
 from ansible_collections.popcon.deploy.plugins.modules import compose_release_info
 from ansible_collections.popcon.deploy.tests.unit.plugins.git_remote import Remote
 
@@ -53,22 +60,22 @@ class Host:
         self.update()
         self.env_file = self.dest / ".env"
         self.env_file.write_bytes(ENV)
-        self.records = _records.Records(str(folder / "state"), "popcon")
+        self.records = records.Records(str(folder / "state"), "popcon")
         self.running = [container("web"), container("db")]
         self.images = {f"reg/web@{DIGEST}", f"reg/db@{DIGEST}"}
         self.to_recreate, self.asked, self.compose_fails = set(), [], False
         self.config = folder / "docker" / "config.json"
         self.config.parent.mkdir()
-        login = _look.Login(pwd.getpwuid(os.geteuid()), str(self.config), True)
-        monkeypatch.setattr(_look, "Login", types.SimpleNamespace(of=lambda *_args: login))
-        monkeypatch.setattr(_look, "Engine", lambda: self)
-        monkeypatch.setattr(_look, "Compose", self.compose)
+        login = report.Login(pwd.getpwuid(os.geteuid()), str(self.config), True)
+        monkeypatch.setattr(report, "Login", types.SimpleNamespace(of=lambda *_args: login))
+        monkeypatch.setattr(report, "Engine", lambda: self)
+        monkeypatch.setattr(report, "Compose", self.compose)
         self.release()
 
     def update(self):
         """Bring the project's folder to what the repository says."""
-        with _git.private_git(self.remote.url, 60) as git:
-            _checkout.synchronise(git, "main", str(self.dest), str(self.dest.parent / "preview"), False)
+        with command.private_git(self.remote.url, 60) as git:
+            checkout.synchronise(git, "main", str(self.dest), str(self.dest.parent / "preview"), False)
 
     def release(self, result="good", commit=None, problem=None, **fields):
         """Record one more release."""
@@ -89,7 +96,7 @@ class Host:
     def look(self, **params):
         defaults = {name: spec.get("default") for name, spec in compose_release_info.ARGUMENT_SPEC.items()}
         given = {"project": "popcon", "project_dir": f"{self.dest}/", "state_dir": os.path.dirname(self.records.folder)}
-        result = _look.Look({**defaults, **given, **params}).result()
+        result = report.Look({**defaults, **given, **params}).result()
         assert CANARY not in json.dumps(result)
         return result
 
@@ -275,7 +282,7 @@ def test_history_is_cut(host):
 def test_logins(host):
     stated = base64.b64encode(json.dumps({"expiration": 1795446000}).encode()).decode()
     silent = Credentials("AWS", CANARY)
-    note = _ecr.note_of(_ecr.Token(silent, 1795446060.0))
+    note = ecr.note_of(ecr.Token(silent, 1795446060.0))
     auths = {"b": {"auth": Credentials("AWS", stated).basic}, "a": {"auth": silent.basic}, "c": {"auth": silent.basic}}
     host.config.write_text(json.dumps({"auths": auths, "credHelpers": {"d": "ecr-login"}}))
     (host.config.parent / "ecr-login.json").write_text(json.dumps({"a": note}))

@@ -17,9 +17,13 @@ import boto3
 import pytest
 import yaml
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.popcon.deploy.plugins.module_utils import _checkout, _ecr, _ecr_login, _host, _https
-from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError
-from ansible_collections.popcon.deploy.plugins.module_utils._records import Records
+from ansible_collections.popcon.deploy.plugins.module_utils._common import https
+from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError
+from ansible_collections.popcon.deploy.plugins.module_utils._git import checkout
+from ansible_collections.popcon.deploy.plugins.module_utils._preflight import host as _host
+from ansible_collections.popcon.deploy.plugins.module_utils._registry import ecr as _ecr
+from ansible_collections.popcon.deploy.plugins.module_utils._registry import login as _login
+from ansible_collections.popcon.deploy.plugins.module_utils._release.records import Records
 from ansible_collections.popcon.deploy.plugins.modules import deploy_host_info
 from ansible_collections.popcon.deploy.tests.unit.plugins.git_remote import Remote, client
 from ansible_collections.popcon.deploy.tests.unit.plugins.module_utils.ecr_stubs import (
@@ -90,7 +94,7 @@ def host(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr(_host, "read", lambda path: files.get(path, ""))
     monkeypatch.setattr(deploy_host_info, "Engine", Engine)
-    monkeypatch.setattr(deploy_host_info._registry_auth, "stored", lambda _registry: None)
+    monkeypatch.setattr(deploy_host_info.stored_logins, "stored", lambda _registry: None)
     monkeypatch.setattr(Engine, "folder", str(tmp_path))
     docker.files, docker.path = files, programs
     return docker
@@ -122,7 +126,7 @@ def cloud(tmp_path, monkeypatch):
     """AWS that knows the host, one parameter and the token; `sts` and `ssm` are to be filled for other answers."""
     clients = {"sts": aws("sts"), "ssm": aws("ssm")}
     stubs = {service: Stubber(client) for service, client in clients.items()}
-    monkeypatch.setattr(_https, "PAUSES_SECONDS", ())
+    monkeypatch.setattr(https, "PAUSES_SECONDS", ())
 
     class Cloud:
         sts, ssm = stubs["sts"], stubs["ssm"]
@@ -147,7 +151,7 @@ def cloud(tmp_path, monkeypatch):
             return Module(tmp_path, clients, **params)
 
     user = pwd.struct_passwd((*pwd.getpwuid(os.geteuid())[:5], str(tmp_path), "/bin/sh"))
-    monkeypatch.setattr(_ecr_login.store, "find_user", lambda _name: user)
+    monkeypatch.setattr(_login.store, "find_user", lambda _name: user)
     with reach_registries(make_certificate(tmp_path), monkeypatch) as registry, serve_aws() as stub:
         stub.be_known_to(registry)
         clients["ecr"] = aws("ecr", endpoint_url=stub.url)
@@ -230,8 +234,8 @@ def test_logins_are_told_as_they_were_asked_for(cloud, registries):
 
     cloud.knows()
     assert deploy_host_info.run(cloud.module(registries=registries))[0]["logged_in"] is None
-    login = _ecr_login.Login.of(None, None, check=False)
-    _ecr_login.log_in(login, _ecr.find_registries([OWN], REGION, ecr), 0.5, ecr)
+    login = _login.Login.of(None, None, check=False)
+    _login.log_in(login, _ecr.find_registries([OWN], REGION, ecr), 0.5, ecr)
     cloud.knows()
     assert deploy_host_info.run(cloud.module(registries=registries))[0]["logged_in"] == registries
 
@@ -327,14 +331,14 @@ def test_options_that_cant_be_right_are_problems(cloud, options, words):
 def deployed(cloud, remote, tmp_path):
     """A host at its target, and a function that looks at it."""
     folder = tmp_path / "app"
-    _checkout.synchronise(client(tmp_path / "home", remote.url), "main", str(folder), str(tmp_path / "preview"), False)
+    checkout.synchronise(client(tmp_path / "home", remote.url), "main", str(folder), str(tmp_path / "preview"), False)
     (folder / ".env").write_text(f"A={VALUE}\n")
     (folder / ".env").chmod(0o600)
     os.chmod(tmp_path, 0o700)
     records = Records(str(tmp_path / "state"), "app")
     number = records.begin(
         {
-            "commit": _checkout.head(str(folder)),
+            "commit": checkout.head(str(folder)),
             "repository": remote.url,
             "inputs": "options",
             "images": ONE_SERVICE,
@@ -362,7 +366,7 @@ def test_a_host_that_is_at_its_target(deployed):
     result = deployed()
     assert (result["at_target"], result["differences"]) == (True, [])
     assert result["parameters"] == {"/p/A": 2}
-    assert result["commit"] == _checkout.head(str(deployed.folder))
+    assert result["commit"] == checkout.head(str(deployed.folder))
     assert result["release"]["number"] == 1 and "parameters" not in result["release"]
     assert result["lock"] is None
     assert result["inputs"] == "options"
@@ -381,14 +385,14 @@ def test_a_host_that_is_at_its_target(deployed):
 def test_files_that_are_not_the_wanted_ones_are_told_to_be_checked_out(deployed, remote):
     (deployed.folder / "docker-compose.yml").write_text("edited")
     assert deployed()["checkout"] is None
-    _checkout.switch(str(deployed.folder), _checkout.head(str(deployed.folder)))
+    checkout.switch(str(deployed.folder), checkout.head(str(deployed.folder)))
     assert deployed()["checkout"]
     remote.commit({"docker-compose.yml": "two"})
     assert deployed()["checkout"] is None
 
 
 def test_a_host_that_is_not(deployed, remote):
-    old = _checkout.head(str(deployed.folder))
+    old = checkout.head(str(deployed.folder))
     new = remote.commit({"docker-compose.yml": "two"})
     result = deployed(inputs="others")
     assert result["at_target"] is False

@@ -14,8 +14,10 @@ import traceback
 import pytest
 import yaml
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.popcon.deploy.plugins.module_utils import _aws, _ecr_login, _https
-from ansible_collections.popcon.deploy.plugins.module_utils._docker_config import Credentials
+from ansible_collections.popcon.deploy.plugins.module_utils._common import aws as _aws
+from ansible_collections.popcon.deploy.plugins.module_utils._common import https
+from ansible_collections.popcon.deploy.plugins.module_utils._registry import login
+from ansible_collections.popcon.deploy.plugins.module_utils._registry.docker_config import Credentials
 from ansible_collections.popcon.deploy.plugins.modules import ecr_login
 from ansible_collections.popcon.deploy.tests.unit.plugins.module_utils.ecr_stubs import (
     HOUR,
@@ -40,7 +42,7 @@ def certificate(tmp_path_factory):
 @pytest.fixture
 def registry(certificate, monkeypatch):
     """All registries; they accept the tokens that RV(aws) made."""
-    monkeypatch.setattr(_https, "PAUSES_SECONDS", ())
+    monkeypatch.setattr(https, "PAUSES_SECONDS", ())
     with reach_registries(certificate, monkeypatch) as stub:
         yield stub
 
@@ -433,7 +435,7 @@ def test_an_unexpected_exception_shows_its_class_only(run, monkeypatch):
     def crash(*_args):
         raise RuntimeError("CANARY")
 
-    monkeypatch.setattr(_ecr_login.ecr, "accepts", crash)
+    monkeypatch.setattr(login.ecr, "accepts", crash)
     result = run(registries=[OWN])
     assert "Unforeseen RuntimeError in" in result["msg"]
     assert "Traceback" not in result.get("exception", "")

@@ -19,14 +19,15 @@ from pathlib import Path
 import boto3
 import pytest
 import yaml
-from ansible_collections.popcon.deploy.plugins.module_utils import _aws, _git
-from ansible_collections.popcon.deploy.plugins.module_utils._errors import DeployError
+from ansible_collections.popcon.deploy.plugins.module_utils._common import aws
+from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError
+from ansible_collections.popcon.deploy.plugins.module_utils._git import command
 from ansible_collections.popcon.deploy.plugins.modules import gitops_checkout
 from ansible_collections.popcon.deploy.tests.unit.plugins.git_remote import Remote, Server, content, git
 
 PARAMETER = "/popcon-deploy/GIT_TOKEN"
 ROLE = Path(gitops_checkout.__file__).parents[2] / "roles" / "gitops_checkout"
-COLLECTIONS = Path(_git.__file__).parents[5]
+COLLECTIONS = Path(command.__file__).parents[6]
 
 
 class Module:
@@ -67,7 +68,7 @@ def server(tmp_path: Path, remote: Remote, token: str, monkeypatch: pytest.Monke
     made = Server(tmp_path / "served", token)
     monkeypatch.setenv("GIT_SSL_CAINFO", str(made.certificate))
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr(_git, "PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(command, "PAUSE_SECONDS", 0.0)
     yield made
     made.close()
 
@@ -211,7 +212,7 @@ def test_git_is_missing(module: Make, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_boto3_is_needed_for_a_token_only(module: Make, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_aws, "HAS_BOTO3", False)
+    monkeypatch.setattr(aws, "HAS_BOTO3", False)
     with pytest.raises(DeployError, match="boto3 is missing"):
         gitops_checkout.run(module())
     plain = module(token_parameter=None, repository=f"file://{server.root}/popcon/gitops.git")

@@ -13,7 +13,7 @@ import pytest
 
 pytest.importorskip("boto3", reason="no boto3")
 
-from ansible_collections.popcon.deploy.plugins.module_utils import _plan
+from ansible_collections.popcon.deploy.plugins.module_utils._provision import plan
 from ansible_collections.popcon.deploy.plugins.modules.iam_oidc_provider import OidcProvider
 
 ARN = "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com"
@@ -33,7 +33,7 @@ def provider(audiences: list[str], mark: str) -> tuple[OidcProvider, mock.Mock]:
 
 
 def rows(one: OidcProvider) -> list[dict]:
-    return _plan.plan(one.wanted(), one.found(), "popcon.deploy", adopt=False)
+    return plan.plan(one.wanted(), one.found(), "popcon.deploy", adopt=False)
 
 
 def test_audiences_are_brought_to_what_is_wanted() -> None:

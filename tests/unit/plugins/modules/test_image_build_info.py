@@ -14,7 +14,7 @@ import pytest
 import yaml
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.popcon.deploy.plugins.filter import build_table
-from ansible_collections.popcon.deploy.plugins.module_utils import _https
+from ansible_collections.popcon.deploy.plugins.module_utils._common import https
 from ansible_collections.popcon.deploy.plugins.modules import image_build_info
 from ansible_collections.popcon.deploy.tests.unit.plugins.module_utils.ecr_stubs import (
     OWN,
@@ -31,7 +31,7 @@ DIGEST = f"sha256:{hashlib.sha256(MANIFEST).hexdigest()}"
 
 @pytest.fixture
 def registry(tmp_path, monkeypatch):
-    monkeypatch.setattr(_https, "PAUSES_SECONDS", ())
+    monkeypatch.setattr(https, "PAUSES_SECONDS", ())
     with reach_registries(make_certificate(tmp_path), monkeypatch) as stub:
         stub.bodies["dev-app/manifests/other"] = MANIFEST
         yield stub
@@ -153,7 +153,7 @@ def test_a_registry_that_gives_no_answer(registry, run, status, words):
 
 
 def test_a_registry_is_asked_again_when_it_stumbles(registry, run, monkeypatch):
-    monkeypatch.setattr(_https, "PAUSES_SECONDS", (0, 0))
+    monkeypatch.setattr(https, "PAUSES_SECONDS", (0, 0))
     registry.statuses = [500, 429]
     assert run(latest=False)["images"][0]["action"] == "build"
     assert len(registry.asked) == 3
@@ -167,15 +167,15 @@ def test_aws_gives_no_token(aws, run):
 
 def test_a_registry_that_is_not_of_ecr_gets_no_token_of_it(aws, run, monkeypatch):
     monkeypatch.setattr(
-        "ansible_collections.popcon.deploy.plugins.module_utils._registry_auth.login", lambda *_arguments: None
+        "ansible_collections.popcon.deploy.plugins.module_utils._registry.stored_logins.login", lambda *_arguments: None
     )
     asked = []
 
     def get(url, headers):
         asked.append((url, headers.get("Authorization")))
-        return _https.Answer(404, "", True, b'{"errors": [{"code": "NAME_UNKNOWN"}]}')
+        return https.Answer(404, "", True, b'{"errors": [{"code": "NAME_UNKNOWN"}]}')
 
-    monkeypatch.setattr(_https, "get", get)
+    monkeypatch.setattr(https, "get", get)
     for name, scheme in (("127.0.0.1:5000", "http"), ("localhost:5000", "http"), ("registry.example.com", "https")):
         result = run(registry=name)
         assert (result["login"], result["images"][0]["action"]) == (False, "build")

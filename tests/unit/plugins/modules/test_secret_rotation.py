@@ -19,8 +19,8 @@ boto3 = pytest.importorskip("boto3", reason="no boto3")
 moto = pytest.importorskip("moto", reason="no moto (pip install 'moto[ssm]')")
 
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.popcon.deploy.plugins.module_utils import _service
-from ansible_collections.popcon.deploy.plugins.module_utils._records import Records
+from ansible_collections.popcon.deploy.plugins.module_utils._docker import exec
+from ansible_collections.popcon.deploy.plugins.module_utils._release.records import Records
 from ansible_collections.popcon.deploy.plugins.modules import secret_rotation
 from botocore.client import BaseClient
 
@@ -82,7 +82,7 @@ def bin_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "docker").chmod(0o755)
     (folder / "valid").write_text(json.dumps([OLD]))
     monkeypatch.setenv("PATH", str(folder), prepend=":")
-    monkeypatch.setattr(_service, "Engine", Engine)
+    monkeypatch.setattr(exec, "Engine", Engine)
     monkeypatch.setattr(Engine, "there", [container("web"), container("db", running=False), container("db")])
     return folder
 
@@ -297,12 +297,12 @@ def test_a_host_without_docker(run: t.Callable[..., dict], monkeypatch: pytest.M
 
 def test_a_command_without_end(run: t.Callable[..., dict], bin_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (bin_folder / "docker").write_text(f"#!{sys.executable}\nimport time\ntime.sleep(60)\n")
-    monkeypatch.setattr(_service, "EXEC_SECONDS", 0.2)
+    monkeypatch.setattr(exec, "EXEC_SECONDS", 0.2)
     assert "A command in the service db did not end" in run()["msg"]
 
 
 def test_a_missing_boto3_names_the_package(run: t.Callable[..., dict], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ansible_collections.popcon.deploy.plugins.module_utils._aws.HAS_BOTO3", False)
+    monkeypatch.setattr("ansible_collections.popcon.deploy.plugins.module_utils._common.aws.HAS_BOTO3", False)
     assert "Install the package python3-boto3" in run()["msg"]
 
 

@@ -18,7 +18,8 @@ boto3 = pytest.importorskip("boto3", reason="no boto3")
 moto = pytest.importorskip("moto", reason="no moto (pip install 'moto[ssm]')")
 
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.popcon.deploy.plugins.module_utils import _aws, _dotenv
+from ansible_collections.popcon.deploy.plugins.module_utils._common import aws
+from ansible_collections.popcon.deploy.plugins.module_utils._settings import dotenv
 from ansible_collections.popcon.deploy.plugins.modules import ssm_env_render
 from botocore.exceptions import NoCredentialsError
 
@@ -96,7 +97,7 @@ def test_check_do_check_do(run: t.Callable[..., dict], folder: Path) -> None:
     done = run()
     assert done == planned
     assert stat.S_IMODE(dest.stat().st_mode) == 0o600
-    assert dest.read_bytes() == _dotenv.render(
+    assert dest.read_bytes() == dotenv.render(
         dict(zip(keys, [PARAMETERS["/popcon/DB_HOST"], PARAMETERS["/popcon/db/password"], "6379"])), "compose"
     )
     assert os.listdir(folder) == [".env"]
@@ -250,7 +251,7 @@ def test_an_unforeseen_exception_tells_no_value(run: t.Callable[..., dict], monk
     def leak(values: dict, _format: str) -> bytes:
         raise ValueError(repr(values))
 
-    monkeypatch.setattr(_dotenv, "render", leak)
+    monkeypatch.setattr(dotenv, "render", leak)
     assert failure(run(_ansible_tracebacks_for=["error", "warning"])).startswith(
         "Unforeseen ValueError in test_ssm_env_render.py"
     )
@@ -267,7 +268,7 @@ def test_aws_failures_are_sentences(run: t.Callable[..., dict], monkeypatch: pyt
 
 
 def test_a_missing_boto3_names_the_package(run: t.Callable[..., dict], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_aws, "HAS_BOTO3", False)
+    monkeypatch.setattr(aws, "HAS_BOTO3", False)
     assert "Install the package python3-boto3" in failure(run())
 
 

@@ -1,0 +1,299 @@
+# Copyright (c) 2026, popcon.deploy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+
+"""`docker compose` on one project: what it makes of the files, what it would do, and doing it.
+
+Which container must be recreated is compose's own decision, which `parse_recreated` reads from a dry run: it can't be made
+again from outside, as `config --hash` of Compose 2.26 differs from the hash that `up` stores where there is an `env_file`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+import typing as t
+
+from ansible_collections.popcon.deploy.plugins.module_utils._common import process as _process
+from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError
+
+Json = dict[str, t.Any]
+
+# Compose gives a variable of its process more weight than the env file, so it gets only what it needs to run.
+_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
+_PASSED_VARIABLES = ("PATH", "HOME", "DOCKER_CONFIG", *_PROXIES, *(name.lower() for name in _PROXIES))
+
+_UP = ("up", "--detach", "--no-build", "--pull", "never")
+
+MOUNTS_LABEL = "popcon.deploy.mounts"
+
+# A label that names variables which a service only reads at its first start, separated by commas.
+INITIAL_LABEL = "popcon.deploy.initial-environment"
+
+_RECREATED = re.compile(r"Container (\S+)\s+Recreated?\s*$", re.MULTILINE)
+_UNSET = re.compile(r'The \\?"(\w+)\\?" variable is not set')
+
+
+class ComposeError(Exception):
+    """Compose refused or failed; `output` is what it wrote to stderr and may quote settings: scrub it before it is shown."""
+
+    def __init__(self, command: str, output: str) -> None:
+        super().__init__(command)
+        self.command = command
+        self.output = output
+
+    def engine_was_lost(self) -> bool:
+        """Whether the engine went away meanwhile, as when it is restarted, rather than refused."""
+        return (
+            re.search(r"Cannot connect to the Docker daemon|error during connect|EOF|connection re", self.output)
+            is not None
+        )
+
+
+class Compose:
+    """One project: its name, its folder, the compose files and the env file that fill it.
+
+    :param project_dir: the folder that relative paths in the files start from.
+    :param files: absolute paths of the compose files, later ones over earlier ones.
+    :param env_file: absolute path of the file that `${NAME}` is filled from; may be set to another one with the same content.
+    """
+
+    def __init__(self, project: str, project_dir: str, files: t.Sequence[str], env_file: str) -> None:
+        self.env_file = env_file
+        self._project = ["--project-name", project, "--project-directory", project_dir]
+        self._files = [argument for path in files for argument in ("--file", path)]
+
+    def model(self) -> Json:
+        """The files as compose understands them, filled in; holds every value.
+
+        :raises DeployError: a variable that nothing fills. Compose itself would only warn, and start the app with a blank.
+        """
+        done = self._run(["config", "--format", "json"])
+        unset = sorted(set(_UNSET.findall(done.stderr)))
+        if unset:
+            raise DeployError(
+                f"The compose files use {', '.join(unset)}, which the settings don't have: add it to Parameter Store,"
+                " or give it a default in the compose file with ${NAME:-default}."
+            )
+        return t.cast(Json, json.loads(done.stdout))
+
+    def raw_model(self) -> Json:
+        """The files as compose understands them, with `${NAME}` left as it stands."""
+        return t.cast(Json, json.loads(self._run(["config", "--format", "json", "--no-interpolate"]).stdout))
+
+    def pull(self, override: Json, services: t.Iterable[str], seconds: int) -> None:
+        """Pull the images of some services, all at once, in so many seconds: the engine would wait for a silent registry for ever."""
+        self._run(["pull", "--quiet", *services], override, timeout=seconds)
+
+    def up(self, override: Json, wait_seconds: int, service: str | None = None, *, force: bool = False) -> None:
+        """Create, recreate and start what differs, of one service or of all; pull and build nothing.
+
+        With all services, containers that the files no longer name are removed.
+
+        :param wait_seconds: how long it may take, waiting for dependencies to become healthy included.
+        :param force: recreate the service even if nothing differs.
+        """
+        options = ["--force-recreate"] if force else []
+        which = [service] if service else ["--remove-orphans"]
+        self._run([*_UP, *options, *which], override, timeout=wait_seconds)
+
+    def up_command(self, override_file: str) -> list[str]:
+        """The command that `up` of all services runs, with the override in a file."""
+        return [*self._command(), "--file", override_file, *_UP, "--remove-orphans"]
+
+    def start_missing(self, override: Json, services: t.Sequence[str], wait_seconds: int) -> None:
+        """Create and start those of the services that don't run, wait for them, and leave the others as they are."""
+        self._run([*_UP, "--no-recreate", "--wait", *services], override, timeout=wait_seconds)
+
+    def run_job(self, override: Json, job: str, service: str, command: t.Sequence[str], wait_seconds: int) -> None:
+        """Run a command in a container of its own, made as the service's would be, and remove the container.
+
+        :param job: name of the container.
+        :raises ComposeError: it exits with another status than 0, or not in time; `output` is the end of what it wrote.
+        """
+        try:
+            self._run(
+                ["run", "--rm", "--no-deps", "--no-TTY", "--name", job, service, *command],
+                override,
+                timeout=wait_seconds,
+            )
+        finally:
+            # What was cut short may still run.
+            _process.run(["docker", "rm", "--force", job])
+
+    def recreated(self, override: Json) -> set[str]:
+        """The names of the containers that `up` of all services would recreate now."""
+        # A dry run that starts waits for dependencies to become healthy, which a stopped one never does in it.
+        arguments = ["--dry-run", *_UP, "--no-start"]
+        return parse_recreated(self._run(arguments, override).stderr)
+
+    def hashes(self, override: Json) -> dict[str, str]:
+        """Compose's hash of every service's settings, by service; not that of its container where there is an `env_file`."""
+        lines = self._run(["config", "--hash", "*"], override).stdout.splitlines()
+        return dict(t.cast("tuple[str, str]", tuple(line.split())) for line in lines)
+
+    def _command(self) -> list[str]:
+        return ["docker", "compose", "--ansi", "never", *self._project, "--env-file", self.env_file, *self._files]
+
+    def _run(
+        self,
+        arguments: t.Sequence[str],
+        override: Json | None = None,
+        *,
+        timeout: float | None = None,
+    ) -> subprocess.CompletedProcess[str]:
+        command = [*self._command(), *(["--file", "-"] if override else []), *arguments]
+        env = {name: os.environ[name] for name in _PASSED_VARIABLES if name in os.environ}
+        data = json.dumps(override).encode() if override else b""
+        try:
+            # Terminated, not killed: docker ends its plugin then, which would go on otherwise.
+            status, *wrote = _process.run(command, data, timeout, end=lambda process: process.terminate(), env=env)
+        except FileNotFoundError:
+            raise DeployError(
+                "The docker command is not installed on this host: run the role popcon.deploy.docker first."
+            ) from None
+        except subprocess.TimeoutExpired:
+            raise ComposeError(
+                arguments[0], f"it did not end within {timeout:.0f} s: see what it waits for, or give it longer"
+            ) from None
+        out, err = (text.decode(errors="replace") for text in wrote)
+        if status != 0:
+            raise ComposeError(arguments[0], f"{out}\n{err}" if arguments[0] == "run" else err)
+        return subprocess.CompletedProcess(command, status, out, err)
+
+
+def parse_recreated(output: str) -> set[str]:
+    """The names of the containers that compose says it recreates.
+
+    Read from its lines `Container NAME Recreate`, the same from Compose 2.20 to 5.6, with or without the mark of a dry run.
+    """
+    return set(_RECREATED.findall(output))
+
+
+def in_dependency_order(model: Json, names: t.Iterable[str]) -> list[str]:
+    """These services, each after those it depends on, directly or through others."""
+    wanted, ordered = set(names), []
+    seen: set[str] = set()
+
+    def visit(name: str) -> None:
+        if name in seen:
+            return
+        seen.add(name)
+        for dependency in model["services"].get(name, {}).get("depends_on") or {}:
+            visit(dependency)
+        if name in wanted:
+            ordered.append(name)
+
+    for name in model["services"]:
+        visit(name)
+    return ordered
+
+
+def dependencies(model: Json, name: str) -> set[str]:
+    """The services that a service depends on, directly or through others."""
+    found: set[str] = set()
+    rest = [name]
+    while rest:
+        new = set(model["services"].get(rest.pop(), {}).get("depends_on") or {}) - found
+        found |= new
+        rest += new
+    return found
+
+
+def replicas(service: Json) -> int:
+    """How many containers a service is to have."""
+    count = service.get("scale", (service.get("deploy") or {}).get("replicas"))
+    return 1 if count is None else int(count)
+
+
+def services_using(raw_model: Json, keys: t.Collection[str], env_file: str) -> dict[str, list[str]]:
+    """Which services depend on which of the keys: by `${KEY}` somewhere in them, or by taking the whole env file.
+
+    :param raw_model: as `Compose.raw_model` gives it.
+    :returns: sorted key names by service name; services that use none are left out.
+    """
+    using: dict[str, list[str]] = {}
+    for name, service in raw_model.get("services", {}).items():
+        if any(
+            os.path.realpath(_env_file_path(item)) == os.path.realpath(env_file)
+            for item in service.get("env_file") or []
+        ):
+            used = set(keys)
+        else:
+            text = json.dumps(service).replace("$$", "")
+            used = {key for key in keys if re.search(rf"\$(?:{key}\b|\{{{key}[^A-Za-z0-9_])", text)}
+        if used:
+            using[name] = sorted(used)
+    return using
+
+
+def initial_environment(model: Json) -> dict[str, list[str]]:
+    """The variables that `INITIAL_LABEL` names, by service."""
+    named = {name: (service.get("labels") or {}).get(INITIAL_LABEL, "") for name, service in model["services"].items()}
+    return {name: [part.strip() for part in text.split(",") if part.strip()] for name, text in named.items() if text}
+
+
+def without_environment(model: Json, variables: t.Mapping[str, t.Collection[str]]) -> Json:
+    """The model without some variables of some services."""
+    services = dict(model["services"])
+    for name in variables.keys() & services.keys():
+        kept = {k: v for k, v in (services[name].get("environment") or {}).items() if k not in variables[name]}
+        services[name] = {**services[name], "environment": kept}
+    return {**model, "services": services}
+
+
+def _env_file_path(item: t.Any) -> str:
+    return t.cast(str, item["path"] if isinstance(item, dict) else item)
+
+
+def override_for(model: Json, images: t.Mapping[str, str], project_dir: str, tree: str) -> Json:
+    """The compose file laid over the app's own: images by digest, and a label that makes changed mounted files count.
+
+    Compose compares a container's settings, not the content of the files mounted into it. With a digest over those in a
+    label, a service is recreated when one changes, and only then.
+
+    :param model: as `Compose.model` gives it.
+    :param images: image references by service name.
+    :param project_dir: the folder that mounted paths in `model` lie in.
+    :param tree: the folder that holds the wanted content of `project_dir`, often the same.
+    """
+    services: Json = {}
+    for name, service in model["services"].items():
+        entry: Json = {"image": images[name]} if name in images else {}
+        sources = [v["source"] for v in service.get("volumes") or [] if v["type"] == "bind"]
+        inside = sorted(s for s in sources if s.startswith(project_dir + "/"))
+        if inside:
+            entry["labels"] = {MOUNTS_LABEL: _content_digest([tree + s[len(project_dir) :] for s in inside])}
+        if entry:
+            services[name] = entry
+    return {"services": services}
+
+
+def _content_digest(paths: t.Iterable[str]) -> str:
+    """A digest over files and whole folders: names, content and whether they may be executed; a missing path counts too.
+
+    Hidden files are left out: `.git` changes with every commit, and nothing derived from the values in `.env` may be seen.
+    """
+    digest = hashlib.sha256()
+    for path in paths:
+        for file in _visible_files(path) or [path]:
+            digest.update(f"{os.path.basename(path)}{file[len(path) :]}\0".encode())
+            if os.path.isfile(file) and not os.path.basename(file).startswith("."):
+                digest.update(b"x" if os.access(file, os.X_OK) else b"-")
+                with open(file, "rb") as stream:
+                    digest.update(hashlib.sha256(stream.read()).digest())
+    return digest.hexdigest()
+
+
+def _visible_files(folder: str) -> list[str]:
+    found = []
+    for path, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [os.path.join(path, name) for name in names if not name.startswith(".")]
+    return sorted(found)

@@ -1,0 +1,40 @@
+# Copyright (c) 2026, popcon.deploy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+
+"""The KMS key of the secrets: as it is wanted, and as it was found."""
+
+from __future__ import annotations
+
+from ansible_collections.popcon.deploy.plugins.module_utils._provision.plan import Json, Resource, marked, own_tags
+
+
+def wanted(settings: Json, mark: str) -> list[Resource]:
+    """What the key should be.
+
+    :param settings: `alias` and `tags`.
+    """
+    attributes = {"state": "Enabled", "rotation": True, "tags": marked(settings["tags"], mark)}
+    return [Resource("key", settings["alias"], attributes)]
+
+
+def found(raw: Json, settings: Json, mark: str) -> list[Resource]:
+    """What is there.
+
+    :param raw: `keys`, those that the alias names, as amazon.aws.kms_key_info returns them.
+    """
+    made = []
+    for key in raw["keys"]:
+        attributes = {
+            "state": key["key_state"],
+            "rotation": key["enable_key_rotation"],
+            "tags": own_tags(key["tags"]),
+        }
+        # A key that is to be deleted can still be called back; whoever removes everything is done with it.
+        if settings["removing"] and key["key_state"] == "PendingDeletion":
+            continue
+        made.append(Resource("key", settings["alias"], attributes, key["key_arn"]))
+    return made

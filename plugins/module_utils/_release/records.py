@@ -1,0 +1,338 @@
+# Copyright (c) 2026, popcon.deploy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+
+"""What is remembered of a compose project on its host: its releases, who did what when, and who is at it now.
+
+A folder a project, for the user who deploys alone (0700, files 0600):
+
+- `lock`: flock'd by the process that changes the project; its content says who that is
+- `history.jsonl`: a line for whatever was done, oldest first; nothing is ever taken out
+- `releases/<number>/record.json` and `releases/<number>/env`: what a release was made of, and its env file byte for byte
+
+Only who holds the lock may call `begin`, `finish` and `prune`. Whatever a crash left half written is as if it weren't there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import re
+import shutil
+import stat
+import time
+import typing as t
+
+from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError, os_errors_in_words
+from ansible_collections.popcon.deploy.plugins.module_utils._common.secret_file import (
+    read_regular_file,
+    write_secret_file,
+)
+
+Json = dict[str, t.Any]
+
+FORMAT = 1
+# Source: compose-go, loader.NormalizeProjectName.
+PROJECT_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
+TELL_SECONDS = 30.0
+# The history is never cut, so only its end is read: some thousand lines.
+TAIL_SIZE = 1024 * 1024
+
+_TRY_SECONDS = 0.2
+# One name, as only the holder of the lock makes releases: so what a killed one left is found.
+_UNFINISHED = ".new"
+
+
+def now(ago: float = 0) -> str:
+    """The time, or that of so many seconds ago, as records have it: UTC, to the second, like `2026-11-23T07:00:00Z`."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - ago))
+
+
+def make_private_folder(path: str) -> None:
+    """Make a folder and those missing on the way to it, for the running user alone (0700).
+
+    :param path: absolute.
+    :raises DeployError: it can't be made, or is there and somebody else's.
+    """
+    missing = []
+    folder = path
+    while not os.path.lexists(folder):
+        missing.append(folder)
+        folder = os.path.dirname(folder)
+    with os_errors_in_words("make the folder", path):
+        for folder in reversed(missing):
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(folder, 0o700)
+        _is_there(path)
+        os.chmod(path, 0o700)
+
+
+class Records:
+    """The records of one compose project.
+
+    :param state_dir: the folder of all projects, absolute and without symbolic links; it need not exist.
+    :param project: name of the compose project.
+    :raises DeployError: the name is none for compose; from every method: a file or folder can't be used, and why.
+    """
+
+    def __init__(self, state_dir: str, project: str) -> None:
+        if not PROJECT_NAME.fullmatch(project):
+            raise DeployError(
+                f"{project!r} is no name for a compose project: lower-case letters, digits, '-' and '_', a letter or digit first."
+            )
+        if not os.path.isabs(state_dir):
+            raise DeployError(
+                f"The folder for what is remembered of projects, {state_dir!r}, must be an absolute path."
+            )
+        self.project = project
+        self.folder = f"{state_dir.rstrip('/')}/{project}"
+        self._releases = f"{self.folder}/releases"
+        self._history = f"{self.folder}/history.jsonl"
+        self._lock = f"{self.folder}/lock"
+
+    def all(self) -> list[Json]:
+        """The records, oldest first."""
+        return [record for record in map(self._read, self._numbers()) if record]
+
+    def get(self, number: int) -> Json:
+        """The record of one release.
+
+        :raises DeployError: there is none; the text names those there are.
+        """
+        record = self._read(number)
+        if record is None:
+            there = ", ".join(str(record["number"]) for record in self.all())
+            raise DeployError(f"{self.project} has no release {number}. It has: {there or 'none at all'}.")
+        return record
+
+    def last_good(self) -> Json | None:
+        """The newest record with result `good`."""
+        newest_first = map(self._read, reversed(self._numbers()))
+        return next((record for record in newest_first if record and record["result"] == "good"), None)
+
+    def begin(self, fields: Json, env: bytes) -> int:
+        """Record a release that starts now, and return its number.
+
+        :param fields: what goes into the record besides `format`, `number`, `started`, `ended`, `result` and `problem`.
+        :param env: the content of its env file.
+        """
+        make_private_folder(self._releases)
+        told = [line["release"] for line in self._lines() if isinstance(line.get("release"), int)]
+        number = max([0, *self._numbers(), *told]) + 1
+        record = {"format": FORMAT, "number": number, **fields}
+        record.update(started=now(), ended=None, result="started", problem=None)
+        unfinished = f"{self._releases}/{_UNFINISHED}"
+        with os_errors_in_words("record a release in", self._releases):
+            with contextlib.suppress(FileNotFoundError):
+                shutil.rmtree(unfinished)
+            os.mkdir(unfinished, 0o700)
+            write_secret_file(f"{unfinished}/env", env)
+            write_secret_file(f"{unfinished}/record.json", json_line(record))
+            os.rename(unfinished, f"{self._releases}/{number}")
+            folder = os.open(self._releases, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+        return number
+
+    def finish(self, number: int, result: str, problem: str | None = None, **more: t.Any) -> None:
+        """Record how a release ended.
+
+        :param result: `good`, `failed` or `interrupted`.
+        :param problem: what went wrong, in words that may be shown; only the first line is kept.
+        :param more: further fields of the record, new or to be replaced.
+        """
+        record = {**self.get(number), **more}
+        record.update(ended=now(), result=result, problem=first_line(problem))
+        write_secret_file(f"{self._releases}/{number}/record.json", json_line(record))
+
+    def env_path(self, number: int) -> str:
+        """Where the content of the env file of one release is kept."""
+        return f"{self._releases}/{number}/env"
+
+    def env_of(self, number: int) -> bytes:
+        """The content of the env file of one release."""
+        content = read_regular_file(self.env_path(number))
+        if content is None:
+            raise DeployError(f"The settings of release {number} of {self.project} are not kept any more.")
+        return content
+
+    def prune(self, keep: int) -> list[Json]:
+        """Remove what is older than the newest `keep` good releases, and return the records that went.
+
+        At least one good release stays. As long as there is none, the newest `keep` of the others stay.
+        """
+        keep = max(keep, 1)
+        records = self.all()
+        kept = [record for record in records if record["result"] == "good"] or records
+        if not kept:
+            return []
+        oldest = kept[-keep:][0]["number"]
+        for number in self._numbers():
+            if number < oldest:
+                with os_errors_in_words("remove", f"{self._releases}/{number}"):
+                    shutil.rmtree(f"{self._releases}/{number}")
+        return [record for record in records if record["number"] < oldest]
+
+    def audit(self, **fields: t.Any) -> None:
+        """Add a line to the history; `time` is added to the fields."""
+        make_private_folder(self.folder)
+        line = json_line({"time": now(), **fields})
+        fd = open_own_file(self._history, os.O_RDWR | os.O_CREAT | os.O_APPEND)
+        with open(fd, "rb+", buffering=0), os_errors_in_words("write", self._history):
+            size = os.fstat(fd).st_size
+            # Part of a line, left by a crash or a full disk, must not swallow this one.
+            if size and os.pread(fd, 1, size - 1) != b"\n":
+                line = b"\n" + line
+            if os.write(fd, line) != len(line):
+                raise OSError(errno.ENOSPC, "")
+            os.fsync(fd)
+
+    def history(self, limit: int) -> list[Json]:
+        """The last `limit` lines of the history, newest first."""
+        return self._lines()[::-1][:limit]
+
+    @contextlib.contextmanager
+    def locked(self, holder: Json, wait_seconds: float, say: t.Callable[[str], None]) -> t.Iterator[None]:
+        """Hold the project's lock; it goes with the process, however that ends.
+
+        :param holder: who wants it, for others to see: `by`, `origin`, `run`. `pid` and `since` are added.
+        :param wait_seconds: how long to wait for somebody else to be done.
+        :param say: is told every half minute who that is.
+        :raises DeployError: somebody else was not done in time.
+        """
+        make_private_folder(self.folder)
+        fd = open_own_file(self._lock, os.O_RDWR | os.O_CREAT)
+        with open(fd, "rb+", buffering=0):
+            start, told = time.monotonic(), -TELL_SECONDS
+            while not try_lock(fd, fcntl.LOCK_EX):
+                waited = time.monotonic() - start
+                at_it = f"{self.project} is being deployed by {_named(_read_json(fd))}"
+                if waited >= wait_seconds:
+                    raise DeployError(f"{at_it}; waited {waited:.0f} s. Run again when that is done, or wait longer.")
+                if waited - told >= TELL_SECONDS:
+                    told = waited
+                    say(f"waiting: {at_it}")
+                time.sleep(_TRY_SECONDS)
+            with os_errors_in_words("write", self._lock):
+                os.ftruncate(fd, 0)
+                os.pwrite(fd, json_line({**holder, "pid": os.getpid(), "since": now()}), 0)
+            yield
+
+    def holder(self) -> Json | None:
+        """Who holds the lock: what was given to `locked`, with `pid` and `since`; None if nobody does.
+
+        Who got it this very moment may not be named yet: `{}`.
+        """
+        if not _is_there(self.folder) or not os.path.lexists(self._lock):
+            return None
+        fd = open_own_file(self._lock, os.O_RDONLY)
+        with open(fd, "rb", buffering=0):
+            return None if try_lock(fd, fcntl.LOCK_SH) else _read_json(fd) or {}
+
+    def _numbers(self) -> list[int]:
+        """The numbers of the release folders, damaged ones too, ascending."""
+        if not _is_there(self.folder) or not _is_there(self._releases):
+            return []
+        with os_errors_in_words("read", self._releases):
+            return sorted(int(name) for name in os.listdir(self._releases) if re.fullmatch("[1-9][0-9]*", name))
+
+    def _read(self, number: int) -> Json | None:
+        try:
+            record = json_object(read_regular_file(f"{self._releases}/{number}/record.json") or b"")
+        except DeployError:
+            return None
+        if record and record.get("format") == FORMAT and record.get("number") == number and "result" in record:
+            return record
+        return None
+
+    def _lines(self) -> list[Json]:
+        """The end of the history, oldest line first."""
+        if not _is_there(self.folder) or not os.path.lexists(self._history):
+            return []
+        fd = open_own_file(self._history, os.O_RDONLY)
+        with open(fd, "rb", buffering=0), os_errors_in_words("read", self._history):
+            start = max(0, os.fstat(fd).st_size - TAIL_SIZE)
+            lines = os.pread(fd, TAIL_SIZE, start).split(b"\n")
+        # Where this begins within a line, the rest of that is no JSON.
+        return [line for line in map(json_object, lines) if line]
+
+
+def first_line(text: str | None) -> str | None:
+    """The first line of a text that has something in it, or None."""
+    return next((line.strip() for line in (text or "").splitlines() if line.strip()), None)
+
+
+def _named(holder: Json | None) -> str:
+    who = {"by": "somebody", "origin": "origin unknown", "since": "just now", "run": "unknown", "pid": "unknown"}
+    who.update({key: value for key, value in (holder or {}).items() if value})
+    return "{by} ({origin}) since {since} (run {run}, pid {pid})".format(**who)
+
+
+def json_line(value: Json) -> bytes:
+    """A line of JSON."""
+    # Escaped to ASCII, it has no line ends but the last one.
+    return json.dumps(value).encode() + b"\n"
+
+
+def json_object(data: bytes) -> Json | None:
+    """The object that some JSON stands for; None if it is damaged or no object."""
+    try:
+        value = json.loads(data)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _read_json(fd: int) -> Json | None:
+    return json_object(os.pread(fd, TAIL_SIZE, 0))
+
+
+def try_lock(fd: int, kind: int) -> bool:
+    """Whether a flock of this kind (LOCK_EX, LOCK_SH) could be had at once."""
+    try:
+        fcntl.flock(fd, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def open_own_file(path: str, flags: int) -> int:
+    """The descriptor of a plain file of the running user's; flags as for `os.open`, with O_CREAT the mode is 0600.
+
+    :raises DeployError: it can't be opened, or isn't one.
+    """
+    with os_errors_in_words("open", path):
+        # Not blocking: opening a FIFO would wait for its other end.
+        fd = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
+    info = os.fstat(fd)
+    if not stat.S_ISREG(info.st_mode) or info.st_uid != os.geteuid():
+        os.close(fd)
+        raise DeployError(
+            f"{path} is not a plain file of the user this runs as: remove it, or run as its owner (become)."
+        )
+    return fd
+
+
+def _is_there(folder: str) -> bool:
+    """Whether the folder is there, and then the user's own.
+
+    :raises DeployError: it isn't, or may not be looked for.
+    """
+    with os_errors_in_words("read", folder):
+        try:
+            info = os.lstat(folder)
+        except FileNotFoundError:
+            return False
+    if not stat.S_ISDIR(info.st_mode) or info.st_uid != os.geteuid():
+        raise DeployError(
+            f"{folder} is not a folder of the user this runs as: run as its owner (become), or remove it."
+        )
+    return True

@@ -1,0 +1,421 @@
+# Copyright (c) 2026, popcon.deploy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+
+"""A release: from compose files and an env file to containers that are ready.
+
+Nothing that runs is touched before every image is known by digest and stored on the host.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+import typing as t
+
+from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError
+from ansible_collections.popcon.deploy.plugins.module_utils._common.secret_file import write_secret_file
+from ansible_collections.popcon.deploy.plugins.module_utils._docker import compose as _compose
+from ansible_collections.popcon.deploy.plugins.module_utils._docker import lint, readiness
+from ansible_collections.popcon.deploy.plugins.module_utils._docker.engine import SERVICE_LABEL, Engine
+from ansible_collections.popcon.deploy.plugins.module_utils._docker.image import pinned, shortened, without_tag
+
+Json = dict[str, t.Any]
+
+SAMPLE_SECONDS = 0.5
+# How long the engine may be away, as when it is restarted.
+ENGINE_BACK_SECONDS = 120.0
+# What an image of which no earlier one is known is taken to need.
+UNKNOWN_IMAGE_BYTES = 1024**3
+_RESTARTS_WITH = "restarts with"
+UNTOUCHED = "What ran before keeps running: nothing was changed."
+
+
+class Wanted(t.NamedTuple):
+    """What a release is made of.
+
+    `tree` holds the wanted files of `project_dir`: the same folder, or another one before they are put in place.
+    `changed_keys` are the settings that were added, removed or changed. Where they are `pending`, `env_file` still has the old
+    ones.
+    """
+
+    project: str
+    project_dir: str
+    tree: str
+    env_file: str
+    changed_keys: t.Sequence[str]
+    pending: bool
+
+
+class Plan(t.NamedTuple):
+    """What a release does, by service name; `recreate` gives the reasons, `remove` names containers."""
+
+    create: list[str]
+    recreate: dict[str, list[str]]
+    start: list[str]
+    remove: list[str]
+
+    def is_empty(self) -> bool:
+        """Whether there is nothing to do."""
+        return not any(self)
+
+    def lines(self) -> list[str]:
+        """One line a service, for people."""
+        lines = [f"create {name}" for name in self.create]
+        lines += [f"recreate {name}: {', '.join(reasons)}" for name, reasons in self.recreate.items()]
+        lines += [f"start {name}" for name in self.start]
+        return lines + [f"remove container {name}" for name in self.remove]
+
+
+class Job(t.NamedTuple):
+    """A command to run once, in a container made as the service's would be; `seconds` is how long it may take."""
+
+    service: str
+    command: list[str]
+    seconds: int
+
+
+class Release:
+    """One release of one project, step by step: `plan`, `pull`, `run_job`, `apply`, `wait_until_ready`.
+
+    :param auths: ways to get the `X-Registry-Auth` header for a registry's name, or None; the next is tried where the
+        registry refuses what the one before gave.
+    :param scrub: takes the secrets out of a text.
+    :param log_lines: how many of its last lines are shown of a container that fails.
+    :param images: image references by digest, by service name, where they are known and the registry need not be asked.
+    :param digests: image references by digest, by reference, that the registry need not be asked for.
+    :raises DeployError: from every step, in words for the operator.
+    """
+
+    def __init__(
+        self,
+        wanted: Wanted,
+        compose: _compose.Compose,
+        engine: Engine,
+        auths: t.Sequence[t.Callable[[str], str | None]],
+        scrub: t.Callable[[str], str],
+        log_lines: int,
+        images: t.Mapping[str, str] | None = None,
+        digests: t.Mapping[str, str] | None = None,
+    ) -> None:
+        self._wanted = wanted
+        self._compose = compose
+        self._engine = engine
+        self._auths = auths
+        self._scrub = scrub
+        self._log_lines = log_lines
+        self._model = self._in_words(compose.model)
+        self._initial = _compose.initial_environment(self._model)
+        self.references = self._references()
+        self.images = dict(images) if images is not None else self._pinned_images(digests or {})
+        self._override = _compose.override_for(self._model, self.images, wanted.project_dir, wanted.tree)
+        if self._initial:
+            self._keep_initial_environment()
+
+    def settings_written(self) -> None:
+        """From now on, take the settings from the project's env file."""
+        self._compose.env_file = self._wanted.env_file
+
+    def containers(self) -> list[Json]:
+        """The project's containers as they are now."""
+        return self._engine.containers(self._wanted.project)
+
+    def plan(self) -> Plan:
+        """What `apply` would do now; changes nothing."""
+        containers = self.containers()
+        services = self._model["services"]
+        here = {_service(container) for container in containers} & set(services)
+        diverged = self._diverged(containers) if here else set()
+        # Compose 5 says nothing of these, and earlier ones that they are created. One that did its work is started by `up` too.
+        stopped = {_service(c) for c in containers if readiness.is_stopped(c)}
+        short, surplus = self._scaled(containers)
+        using = self._services_using(self._wanted.changed_keys)
+        reasons: dict[str, list[str]] = {}
+        for container in containers:
+            name, old = _service(container), _image_of(container)
+            if name in here and old != self.images.get(name, old):
+                reasons[name] = [f"image {shortened(old)} -> {shortened(self.images[name])}"]
+        for name in here:
+            # Of a service that takes the whole env file, compose sees a difference only once that is written.
+            if name in using and (name in diverged or self._wanted.pending):
+                reasons.setdefault(name, []).append(f"settings {' '.join(using[name])}")
+            elif name in diverged:
+                reasons.setdefault(name, []).append("its definition")
+        for name in services:
+            for dependency, condition in (services[name].get("depends_on") or {}).items():
+                if name in here and name not in reasons and dependency in reasons and condition.get("restart"):
+                    reasons[name] = [f"{_RESTARTS_WITH} {dependency}"]
+        for name in self._initial.keys() & reasons.keys():
+            # Made anew for another reason, it may as well have what is set now.
+            self._override["services"][name].pop("environment", None)
+        return Plan(
+            create=[name for name in services if name not in here or name in short],
+            recreate={name: reasons[name] for name in _compose.in_dependency_order(self._model, reasons)},
+            start=[name for name in services if name in stopped and name not in reasons],
+            remove=[c["Name"].lstrip("/") for c in containers if _service(c) not in services or c in surplus],
+        )
+
+    def _scaled(self, containers: list[Json]) -> tuple[set[str], list[Json]]:
+        """The services that have fewer containers than they should, and the containers beyond that: a hash tells of neither."""
+        short, surplus = set(), []
+        for name, service in self._model["services"].items():
+            own = sorted((c for c in containers if _service(c) == name), key=_number)
+            wanted = _compose.replicas(service)
+            if len(own) < wanted:
+                short.add(name)
+            surplus += own[wanted:]
+        return short, surplus
+
+    def missing_images(self) -> list[str]:
+        """The services whose images are not on the host."""
+        return [name for name, image in self.images.items() if self._engine.image_id(image) is None]
+
+    def pull(self, services: t.Sequence[str], seconds: int) -> None:
+        """Bring the images of these services to the host in so many seconds, if there is room for them.
+
+        What an image will take is not known before it is there: its predecessor's size stands for it.
+        """
+        if not services:
+            return
+        running = {_service(container): container["Image"] for container in self.containers()}
+        sizes = (self._engine.image_size(running[name]) if name in running else None for name in services)
+        needed = sum(UNKNOWN_IMAGE_BYTES if size is None else size for size in sizes)
+        folder = self._engine.data_folder()
+        free = shutil.disk_usage(folder).free if os.path.isdir(folder) else needed
+        if free < needed:
+            raise DeployError(
+                f"{folder} has {_gigabytes(free)} free, and the images of {', '.join(services)} may take"
+                f" {_gigabytes(needed)}: make room there, for example with docker image prune. {UNTOUCHED}"
+            )
+        self._in_words(lambda: self._compose.pull(self._override, services, seconds), UNTOUCHED)
+
+    def run_job(self, job: Job, name: str) -> None:
+        """Run a job to its end, in a container of this name; what its service depends on is started if it doesn't run."""
+        running = {_service(container) for container in self.containers() if container["State"].get("Running")}
+        needed = sorted(_compose.dependencies(self._model, job.service) - running)
+        if needed:
+            self._in_words(lambda: self._compose.start_missing(self._override, needed, job.seconds))
+        try:
+            self._compose.run_job(self._override, name, job.service, job.command, job.seconds)
+        except _compose.ComposeError as exc:
+            lines = self._scrub(exc.output).strip().splitlines()[-self._log_lines :]
+            raise DeployError(
+                f"The job {' '.join(job.command)} of service {job.service} failed.\nIts last lines:\n"
+                + ("\n".join(lines) or "(none)")
+            ) from None
+
+    def refuse_unknown(self, services: t.Iterable[str], where: str) -> None:
+        """Refuse services that the compose files don't have; `where` says which option names them."""
+        unknown = sorted(set(services) - set(self._model["services"]))
+        if unknown:
+            raise DeployError(f"{where} names {', '.join(unknown)}, which the compose files don't have. {UNTOUCHED}")
+
+    def config_hashes(self) -> dict[str, str]:
+        """Compose's hash of every service's settings, by service."""
+        return self._in_words(lambda: self._compose.hashes(self._override))
+
+    def warnings(self) -> list[str]:
+        """What a compose file should not have, or lacks, as sentences."""
+        return lint.warnings(self._model)
+
+    def up_command(self, override_file: str) -> list[str]:
+        """A command that makes the containers what this release asks for, also when this process is gone.
+
+        :param override_file: is written for it, for the running user alone.
+        """
+        write_secret_file(override_file, json.dumps(self._override).encode())
+        return self._compose.up_command(override_file)
+
+    def apply(self, plan: Plan, wait_seconds: int) -> None:
+        """Make the containers what the files ask for.
+
+        What must be recreated goes first, one service at a time after its dependencies: in one go, Compose 2.26 would recreate
+        every service that depends on a recreated one as well. If that was all there is to do, Compose needn't look at all again.
+        """
+        try:
+            for name, reasons in plan.recreate.items():
+                force = reasons[0].startswith(_RESTARTS_WITH)
+                self._compose.up(self._override, wait_seconds, name, force=force)
+            if plan.create or plan.start or plan.remove:
+                self._compose.up(self._override, wait_seconds)
+        except _compose.ComposeError as exc:
+            if not exc.engine_was_lost():
+                raise self._failed_container() or self._said(exc) from None
+            self._engine.wait_until_back(ENGINE_BACK_SECONDS)
+            self._up_again(wait_seconds)
+
+    def _up_again(self, wait_seconds: int) -> None:
+        # Everything by compose's own word: part of the plan is done, and what was in the making may be in any state.
+        try:
+            self._compose.up(self._override, wait_seconds)
+        except _compose.ComposeError as exc:
+            raise self._failed_container() or self._said(exc) from None
+
+    def wait_until_ready(
+        self, limit: t.Callable[[str], int], since: t.Sequence[Json], say: t.Callable[[str], None] = lambda _text: None
+    ) -> None:
+        """Return when every service is ready, and fail as soon as one can't be any more or its time is over.
+
+        :param limit: the seconds that a service may take.
+        :param since: the containers before `apply`: one that is still there unchanged has shown that it lasts, and where it is
+            unhealthy, as it needs what was down, it may become well again.
+        :param say: is told whenever what is waited for changes.
+        """
+        lasting = {container["Id"] for container in since if container["State"].get("Running")}
+        restarts = {container["Id"]: container["RestartCount"] for container in since}
+        watch = readiness.Watch()
+        begin = time.monotonic()
+        said = ""
+        while True:
+            waiting = {}
+            self._engine.wait_until_back(ENGINE_BACK_SECONDS)
+            for container in self.containers():
+                lasts = container["Id"] in lasting
+                lasted = None if lasts else watch.lasted(container)
+                verdict = readiness.judge(container, lasted, restarts.get(container["Id"], 0))
+                if lasts and verdict.reason == readiness.UNHEALTHY:
+                    # Its next check comes when it comes.
+                    verdict = verdict._replace(state=readiness.WAITING)
+                if verdict.state == readiness.FAILED:
+                    raise self._not_ready(container, verdict.reason)
+                if verdict.state == readiness.WAITING:
+                    waiting[container["Id"]] = (container, verdict.reason)
+            if not waiting:
+                return
+            for container, reason in waiting.values():
+                seconds = limit(_service(container))
+                if time.monotonic() > begin + seconds:
+                    raise self._not_ready(container, f"was not ready within {seconds} s: {reason}")
+            telling = ", ".join(f"{_service(container)} {reason}" for container, reason in waiting.values())
+            if telling != said:
+                say(f"waiting for {telling}")
+                said = telling
+            time.sleep(SAMPLE_SECONDS)
+
+    def services(self) -> list[dict[str, t.Any]]:
+        """What runs, a row a container: service, container, id, image, digest, state, ports. Sorted as compose lists services."""
+        order = list(self._model["services"])
+        rows = [row(container) for container in self.containers()]
+        return sorted(
+            rows,
+            key=lambda r: (order.index(r["service"]) if r["service"] in order else len(order), r["container"]),
+        )
+
+    def _keep_initial_environment(self) -> None:
+        """Leave containers what they have of variables that matter at their first start only, so that they needn't be recreated."""
+        for container in self.containers():
+            name = _service(container)
+            if name not in self._initial:
+                continue
+            given = dict(entry.partition("=")[::2] for entry in container["Config"].get("Env") or [])
+            kept = {variable: given[variable] for variable in self._initial[name] if variable in given}
+            # Compose fills in variables in an override too.
+            entry = {variable: value.replace("$", "$$") for variable, value in kept.items()}
+            self._override["services"].setdefault(name, {})["environment"] = entry
+
+    def _references(self) -> dict[str, str]:
+        """Image references as the files have them, by service name."""
+        services = self._model["services"]
+        for name, service in services.items():
+            if not service.get("image"):
+                raise DeployError(
+                    f"Service {name} has no image: build it in CI, push it, and name it with image:. {UNTOUCHED}"
+                )
+        return {name: service["image"] for name, service in services.items()}
+
+    def _pinned_images(self, known: t.Mapping[str, str]) -> dict[str, str]:
+        """Image references by digest, by service name."""
+        found, problems = pinned(self._engine, {*self.references.values()} - known.keys(), self._auths)
+        for problem in problems.values():
+            raise DeployError(f"{problem} {UNTOUCHED}")
+        found = {**found, **known}
+        return {name: found[reference] for name, reference in self.references.items()}
+
+    def _diverged(self, containers: list[Json]) -> set[str]:
+        """The services whose definition differs from their container's, as compose sees it.
+
+        Compose is asked with every service at the image it runs: newer ones may not be on the host yet, and would be a difference
+        that is known already. A service that is new gets any image, as nothing is asked about it.
+        """
+        running = {_service(container): _image_of(container) for container in containers}
+        images = {name: running.get(name, _image_of(containers[0])) for name in self._model["services"]}
+        wanted = self._override["services"]
+        override = {"services": {name: {**wanted.get(name, {}), "image": image} for name, image in images.items()}}
+        recreated = self._in_words(lambda: self._compose.recreated(override))
+        flagged = {_service(container) for container in containers if container["Name"].lstrip("/") in recreated}
+        # Compose 2.26 also recreates what depends on something it recreates.
+        doubtful = {name for name in flagged if _compose.dependencies(self._model, name) & flagged}
+        if doubtful:
+            hashes = self._in_words(lambda: self._compose.hashes(override))
+            stored = {_service(c): c["Config"]["Labels"].get("com.docker.compose.config-hash") for c in containers}
+            flagged = {name for name in flagged if name not in doubtful or hashes.get(name) != stored[name]}
+        return flagged
+
+    def _services_using(self, keys: t.Sequence[str]) -> dict[str, list[str]]:
+        if not keys:
+            return {}
+        raw = _compose.without_environment(self._compose.raw_model(), self._initial)
+        return _compose.services_using(raw, keys, self._wanted.env_file)
+
+    def _in_words(self, step: t.Callable[[], t.Any], outcome: str = "") -> t.Any:
+        try:
+            return step()
+        except _compose.ComposeError as exc:
+            raise self._said(exc, outcome) from None
+
+    def _said(self, error: _compose.ComposeError, outcome: str = "") -> DeployError:
+        lines = [line.strip() for line in self._scrub(error.output).splitlines() if line.strip()]
+        return DeployError(f"docker compose {error.command} failed: {' | '.join(lines[-5:])}. {outcome}".strip())
+
+    def _failed_container(self) -> DeployError | None:
+        """What to say of a container that kept compose from going on, such as a dependency that is unhealthy."""
+        for container in self.containers():
+            verdict = readiness.judge(container)
+            if verdict.state == readiness.FAILED:
+                return self._not_ready(container, verdict.reason)
+        return None
+
+    def _not_ready(self, container: Json, reason: str) -> DeployError:
+        logs = self._scrub(self._engine.logs(container["Id"], self._log_lines)).strip()
+        name = container["Name"].lstrip("/")
+        return DeployError(
+            f"Service {_service(container)} (container {name}) {reason}.\nIts last lines:\n{logs or '(none)'}"
+        )
+
+
+def _gigabytes(size: int) -> str:
+    return f"{size / 1024**3:.1f} GiB"
+
+
+def _service(container: Json) -> str:
+    return t.cast(str, container["Config"]["Labels"][SERVICE_LABEL])
+
+
+def _number(container: Json) -> int:
+    """Which of its service's containers it is, from 1."""
+    return int(container["Config"]["Labels"].get("com.docker.compose.container-number", 1))
+
+
+def _image_of(container: Json) -> str:
+    return t.cast(str, container["Config"]["Image"])
+
+
+def row(container: Json) -> dict[str, t.Any]:
+    """A container as a row for people: service, container, id, image, digest, state, ports."""
+    state = container["State"]
+    ports = container["NetworkSettings"].get("Ports") or {}
+    published = {binding["HostPort"] for bindings in ports.values() for binding in bindings or []}
+    return {
+        "service": _service(container),
+        "container": container["Name"].lstrip("/"),
+        "id": container["Id"],
+        "image": without_tag(_image_of(container).partition("@")[0]),
+        "digest": _image_of(container).partition("@")[2],
+        "state": (state.get("Health") or {}).get("Status") or state["Status"],
+        "ports": sorted(published, key=int),
+    }

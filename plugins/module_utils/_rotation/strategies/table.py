@@ -1,0 +1,59 @@
+# Copyright (c) 2026, popcon.deploy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+
+"""The strategies of secret rotation by name."""
+
+from __future__ import annotations
+
+from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError
+from ansible_collections.popcon.deploy.plugins.module_utils._rotation.strategies.base import (
+    COMMON_OPTIONS,
+    Exec,
+    Options,
+    Settings,
+    Strategy,
+)
+from ansible_collections.popcon.deploy.plugins.module_utils._rotation.strategies.command import Command
+from ansible_collections.popcon.deploy.plugins.module_utils._rotation.strategies.mariadb import MariaDb
+from ansible_collections.popcon.deploy.plugins.module_utils._rotation.strategies.mysql import MySql
+from ansible_collections.popcon.deploy.plugins.module_utils._rotation.strategies.plain import Plain
+from ansible_collections.popcon.deploy.plugins.module_utils._rotation.strategies.redis import Redis
+
+__all__ = ["STRATEGIES", "Exec", "Strategy", "make_strategy"]
+
+STRATEGIES: dict[str, type[Strategy]] = {
+    "command": Command,
+    "mariadb": MariaDb,
+    "mysql": MySql,
+    "plain": Plain,
+    "redis": Redis,
+}
+
+
+def make_strategy(options: Options, settings: Settings, run: Exec) -> Strategy:
+    """The strategy of one secret.
+
+    :param options: the secret's entry in `secret_rotation_secrets`, and its name as `key`.
+    :param settings: the application's settings by key, as they are now.
+    :param run: runs a command in the container of the service that the options name.
+    :raises DeployError: an unknown strategy, an option that it lacks or does not have, a setting that is not there.
+    """
+    name = options.get("strategy")
+    entry = f"{options['key']} in secret_rotation_secrets"
+    if not isinstance(name, str) or name not in STRATEGIES:
+        raise DeployError(f"The strategy of {entry} must be one of {', '.join(STRATEGIES)}.")
+    made = STRATEGIES[name]
+    missing = sorted(made.required - set(options))
+    if missing:
+        raise DeployError(f"{entry} lacks {', '.join(missing)}, which the strategy {name} needs.")
+    known = made.required | made.optional | COMMON_OPTIONS
+    unknown = sorted(set(options) - known)
+    if unknown:
+        raise DeployError(
+            f"{entry} has {', '.join(unknown)}, which the strategy {name} does not know. It knows {', '.join(sorted(known - {'key'}))}."
+        )
+    return made(options, settings, run)

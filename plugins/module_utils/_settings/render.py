@@ -1,0 +1,118 @@
+# Copyright (c) 2026, popcon.deploy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
+# Do not use this from other collections or standalone plugins/modules!
+
+"""An app's settings: from its parameters and its contract to the content of its env file, and where each key came from."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError
+from ansible_collections.popcon.deploy.plugins.module_utils._common.secret_file import read_regular_file
+from ansible_collections.popcon.deploy.plugins.module_utils._settings import contract as _contract
+from ansible_collections.popcon.deploy.plugins.module_utils._settings import dotenv
+from ansible_collections.popcon.deploy.plugins.module_utils._settings import parameters as _parameters
+
+Json = dict[str, t.Any]
+
+
+class Choice(t.NamedTuple):
+    """Which parameters are used and how, as the options of the same names of `ssm_env_render` say."""
+
+    include: t.Sequence[str] = ()
+    exclude: t.Sequence[str] = ()
+    rename: t.Mapping[str, str] = {}
+    extra: t.Mapping[str, t.Any] = {}
+    pins: t.Mapping[str, t.Any] = {}
+    allow_keys: t.Sequence[str] = ()
+
+
+EVERYTHING = Choice()
+
+
+class Rendered(t.NamedTuple):
+    """The content of an env file, and about it, without values: `sources` has a row a key: key, source, name, path, version.
+
+    `overridden` are parameters that lost their key, `unknown` the keys that the contract doesn't list, `read` is the number of
+    parameters read.
+    """
+
+    content: bytes
+    sources: list[Json]
+    overridden: list[_parameters.Override]
+    unknown: list[str]
+    read: int
+
+
+def render(
+    client: t.Any,
+    paths: t.Sequence[str],
+    contract: t.Mapping[str, str] | None,
+    choice: Choice = EVERYTHING,
+    file_format: str = "compose",
+) -> Rendered:
+    """Read the parameters below the paths and make an env file of them.
+
+    :param client: for SSM.
+    :param contract: keys and their defaults, empty for a required one; None without a contract.
+    :raises DeployError: parameters that can't be read or made keys of, a required key that is missing, a value that the format
+        can't carry.
+    """
+    read = _parameters.read_parameters(client, paths)
+    chosen = _parameters.choose(read, choice.include, choice.exclude)
+    pinned = _parameters.pin(client, chosen, choice.pins)
+    parameters, overridden = _parameters.assign_keys(pinned, choice.rename)
+    extra = _contract.literals(choice.extra)
+    overridden += [
+        _parameters.Override(key, parameters[key].name, "extra") for key in sorted(extra) if key in parameters
+    ]
+    given = {**{key: parameter.value for key, parameter in parameters.items()}, **extra}
+    values = _contract.apply_contract(given, contract or {})
+    _contract.refuse_steering(values, choice.allow_keys)
+    unknown = [] if contract is None else sorted(set(values) - set(contract))
+    sources = [_source(key, parameters, extra) for key in sorted(values)]
+    return Rendered(dotenv.render(values, file_format), sources, overridden, unknown, len(read))
+
+
+def read_contract(path: str, uid: int | None = None) -> dict[str, str]:
+    """The keys of a contract and their defaults.
+
+    :param uid: of who may own the file, besides root and the running user.
+    :raises DeployError: it isn't there or can't be read.
+    """
+    content = read_regular_file(path, uid=uid)
+    if content is None:
+        raise DeployError(f"The contract {path} is not there. Check the repository out first.")
+    return _contract.parse_contract(content, path)
+
+
+def key_changes(before: bytes, after: bytes, file_format: str = "compose") -> dict[str, list[str]]:
+    """The keys of an env file that are `added`, `removed` and `modified`, sorted."""
+    old, new = dotenv.entries(before, file_format), dotenv.entries(after, file_format)
+    return {
+        "added": sorted(set(new) - set(old)),
+        "removed": sorted(set(old) - set(new)),
+        "modified": sorted(key for key in set(old) & set(new) if old[key] != new[key]),
+    }
+
+
+def change_lines(changes: t.Mapping[str, t.Sequence[str]]) -> list[str]:
+    """What `key_changes` found, a line a key."""
+    return [f"{key} ({what})" for what, keys in changes.items() for key in keys]
+
+
+def unknown_warning(unknown: t.Sequence[str]) -> list[str]:
+    """What to warn of if there are keys that the contract doesn't list."""
+    return [f"Not in the contract: {', '.join(unknown)}."] if unknown else []
+
+
+def _source(key: str, parameters: t.Mapping[str, _parameters.Parameter], extra: t.Mapping[str, str]) -> Json:
+    if key in extra or key not in parameters:
+        source = "extra" if key in extra else "default"
+        return {"key": key, "source": source, "name": None, "path": None, "version": None}
+    found = parameters[key]
+    return {"key": key, "source": "parameter", "name": found.name, "path": found.path, "version": found.version}

@@ -1,0 +1,506 @@
+# Copyright (c) 2026, popcon.deploy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A rollout from lock to record on a host that is played; what real ones do is seen in the lab."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError
+from ansible_collections.popcon.deploy.plugins.module_utils._docker.compose import ComposeError
+from ansible_collections.popcon.deploy.plugins.module_utils._release import http_check
+from ansible_collections.popcon.deploy.plugins.module_utils._release import record as _record
+from ansible_collections.popcon.deploy.plugins.module_utils._release import rollout as _rollout
+from ansible_collections.popcon.deploy.plugins.module_utils._release.http_check import HttpCheck
+from ansible_collections.popcon.deploy.plugins.module_utils._release.records import Records
+from ansible_collections.popcon.deploy.plugins.module_utils._release.stack import Job
+from ansible_collections.popcon.deploy.plugins.module_utils._settings import render as _render
+from ansible_collections.popcon.deploy.tests.unit.plugins.module_utils.fake_host import FakeHost
+
+SERVICES = {"web": {"image": "reg.x/web:1", "env": "KEY"}, "db": {"image": "reg.x/db:1"}}
+
+
+def digest(letter):
+    return "sha256:" + letter * 64
+
+
+def pinned(service, letter):
+    return f"reg.x/{service}@{digest(letter)}"
+
+
+def short(service, letter):
+    return pinned(service, letter)[: len(f"reg.x/{service}@sha256:") + 12]
+
+
+class Story:
+    """A host, and a controller that deploys to it."""
+
+    def __init__(self, host):
+        self.host, self.said, self._runs = host, [], 0
+        self.records = Records(str(host.state), "app")
+        host.tags = {"reg.x/web:1": digest("1"), "reg.x/db:1": digest("2")}
+        host.checkout(host.commit("a", SERVICES))
+        self.settings("KEY=hunter2\n")
+
+    def settings(self, text):
+        (self.host.folder / ".env").write_text(text)
+        (self.host.folder / ".env").chmod(0o600)
+
+    def env(self):
+        return (self.host.folder / ".env").read_text()
+
+    def project(self, run=None, **changed):
+        self._runs += run is None
+        fields = {
+            "name": "app",
+            "folder": str(self.host.folder),
+            "env_file": f"{self.host.folder}/.env",
+            "state_dir": str(self.host.state),
+            "wait_seconds": 5,
+            "service_wait_seconds": {},
+            "pull_seconds": 9,
+            "lock_wait_seconds": 0,
+            "keep_releases": 5,
+            "log_lines": 20,
+            "run": run or f"run{self._runs}",
+            "by": "alice",
+            "origin": "laptop",
+        }
+        return _record.Project(**{**fields, **changed})
+
+    def rollout(self, **changed):
+        return _rollout.Rollout(self.project(**changed), self.said.append)
+
+    def target(self, commit=None, **changed):
+        """A target at a commit that is staged, or at what is in the folder."""
+        tree = self.host.folder
+        if commit:
+            tree = self.host.folder.parent / "staged"
+            self.host.checkout(commit, tree)
+        fields = {"action": "deploy", "tree": str(tree), "files": ["compose.json"], "env": f"{self.host.folder}/.env"}
+        return _record.Target(**{**fields, "commit": commit or self.host.head, **changed})
+
+    def deploy(self, commit=None, project=None, **changed):
+        return self.rollout(**(project or {})).run(self.target(commit, **changed))
+
+    def push(self, service, letter, broken=False):
+        self.host.tags[f"reg.x/{service}:1"] = digest(letter)
+        if broken:
+            self.host.broken.add(pinned(service, letter))
+
+    def results(self):
+        return [(record["number"], record["action"], record["result"]) for record in self.records.all()]
+
+    def audit(self):
+        return [(line["action"], line["release"], line["result"]) for line in reversed(self.records.history(50))]
+
+
+@pytest.fixture
+def story(tmp_path, monkeypatch):
+    host = FakeHost(tmp_path)
+    host.patch(monkeypatch, _rollout)
+    return Story(host)
+
+
+def rendering(text, unknown=()):
+    """What makes settings of a text, and the folders it was given."""
+    folders = []
+
+    def render(tree):
+        folders.append(tree)
+        sources = [{"key": "KEY", "source": "parameter", "name": "/app/KEY", "version": 2}]
+        return _render.Rendered(text.encode(), sources, [], list(unknown), 1)
+
+    return render, folders
+
+
+def test_a_first_release_is_recorded(story):
+    result = story.deploy(
+        parameters=[{"key": "KEY", "source": "parameter", "name": "/app/KEY", "version": 3}], ref="main"
+    )
+    assert result["changed"] and result["release"] == 1 and result["plan"] == ["create web", "create db"]
+    assert sorted(result["pulled"]) == ["db", "web"]
+    record = story.records.get(1)
+    assert record["images"]["web"] == {"reference": "reg.x/web:1", "pinned": pinned("web", "1")}
+    assert (record["commit"], record["by"], record["origin"], record["ref"]) == ("a" * 40, "alice", "laptop", "main")
+    assert record["parameters"][0]["version"] == 3 and record["result"] == "good" and record["ended"]
+    assert story.records.env_of(1) == b"KEY=hunter2\n"
+    assert story.audit() == [("deploy", 1, "good")]
+    assert "hunter2" not in json.dumps([record, story.records.history(9), story.said, result])
+
+
+def test_nothing_to_do_is_no_release(story):
+    story.deploy()
+    before, story.host.done = story.host.images(), []
+    result = story.deploy()
+    assert not result["changed"] and result["release"] == 1 and story.results() == [(1, "deploy", "good")]
+    assert story.host.images() == before and set(story.host.done) <= {"engine"}
+
+
+def test_check_mode_tells_and_touches_nothing(story):
+    story.deploy()
+    story.push("web", "3")
+    story.host.done = []
+    foretold = story.rollout().foretell(story.target(story.host.commit("b", SERVICES)))
+    assert foretold["changed"] and foretold["plan"] == [
+        f"recreate web: image {short('web', '1')} -> {short('web', '3')}"
+    ]
+    assert foretold["differences"] == ["commit aaaaaaa -> bbbbbbb", "image of web"]
+    assert story.host.done == [] and story.results() == [(1, "deploy", "good")]
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"parameters": [{"name": "/app/KEY", "version": 2}]}, "parameter /app/KEY: version None -> 2"),
+        ({"inputs": "other"}, "the options of the deploy"),
+        ({"http_checks": [HttpCheck("http://127.0.0.1:1/", 200)]}, "the options of the deploy"),
+    ],
+)
+def test_what_no_container_shows_is_a_release_too(story, monkeypatch, changed, said):
+    monkeypatch.setattr(http_check, "ask", lambda _url: "status 200")
+    story.deploy()
+    result = story.deploy(**changed)
+    assert result["changed"] and result["plan"] == [] and result["differences"] == [said] and result["release"] == 2
+    assert not story.deploy(**changed)["changed"]
+
+
+def test_a_changed_setting_is_named_and_recreates_what_uses_it(story):
+    story.deploy()
+    story.settings("KEY=other\n")
+    result = story.deploy()
+    assert result["differences"] == ["setting KEY"] and [line.split(":")[0] for line in result["plan"]] == [
+        "recreate web"
+    ]
+    assert story.records.env_of(2) == b"KEY=other\n"
+
+
+def test_staged_files_are_switched_after_the_pull_and_the_jobs(story):
+    story.deploy()
+    story.push("web", "3")
+    story.host.done = []
+    commit = story.host.commit("b", SERVICES)
+    story.deploy(commit, jobs_before=[Job("web", ["migrate"], 9)])
+    steps = [step for step in story.host.done if step != "engine"]
+    assert steps == ["pull", "job migrate", "switch b", "arm override.json", "up web", "disarm"]
+    assert story.host.jobs == [("app-web-job", ["migrate"], pinned("web", "3"))]
+    # The job saw the wanted settings beside the wanted files, of which nothing is left.
+    assert story.host.job_settings == story.env()
+    assert not (story.host.state / "app" / "files").exists()
+    # What a restart of the host would have needed may hold values.
+    assert not (story.host.state / "app" / "override.json").exists()
+
+
+BEFORE = {
+    "pull": ("pull", ComposeError("pull", "toomanyrequests hunter2"), "docker compose pull failed: toomanyrequests"),
+    "job": ("job migrate", ComposeError("run", "no such column hunter2"), "The job migrate of service web failed"),
+}
+
+
+@pytest.mark.parametrize("case", BEFORE)
+def test_a_failure_before_anything_is_touched_touches_nothing(story, case):
+    step, error, words = BEFORE[case]
+    story.deploy()
+    before = dict(story.host.running)
+    story.push("web", "3")
+    story.host.fail[step] = error
+    jobs = [Job("web", ["migrate"], 9)]
+    with pytest.raises(DeployError, match=f"Release 2 was not begun. .* nothing was changed. {words}") as caught:
+        story.deploy(story.host.commit("b", SERVICES), jobs_before=jobs, render=rendering("KEY=s3cret\n")[0])
+    assert "hunter2" not in str(caught.value)
+    assert story.host.running == before and story.host.head == "a" * 40 and story.env() == "KEY=hunter2\n"
+    assert not (story.host.state / "app" / "settings").exists()
+    assert story.results() == [(1, "deploy", "good"), (2, "deploy", "failed")]
+    story.host.fail.clear()
+    assert story.deploy(story.host.commit("b", SERVICES))["release"] == 3
+
+
+def test_an_image_that_does_not_exist_is_no_release_at_all(story):
+    story.deploy()
+    del story.host.tags["reg.x/web:1"]
+    with pytest.raises(DeployError, match="does not exist"):
+        story.deploy(render=rendering("KEY=s3cret\n")[0])
+    assert story.results() == [(1, "deploy", "good")] and story.env() == "KEY=hunter2\n"
+
+
+AFTER = {
+    "readiness": None,
+    "switch": ("switch b", DeployError("the disk is full")),
+    "up": ("up web", ComposeError("up", "port is already allocated")),
+    "a bug": ("up web", RuntimeError("hunter2")),
+}
+
+
+@pytest.mark.parametrize("case", AFTER)
+def test_a_failure_afterwards_puts_the_last_good_release_back(story, case):
+    story.deploy()
+    old = story.host.images()
+    story.push("web", "3", broken=case == "readiness")
+    story.settings("KEY=new secret\n")
+    if AFTER[case]:
+        step, error = AFTER[case]
+        story.host.fail[step] = error
+        # Putting back must not stumble over the same stone.
+        original = story.host.step
+
+        def once(name):
+            try:
+                original(name)
+            finally:
+                if name == step:
+                    story.host.fail.clear()
+
+        story.host.step = once
+    result = story.deploy(story.host.commit("b", SERVICES))
+    assert result["failure"].startswith("Release 2 failed. ")
+    assert "Rolled back: release 1 runs and is ready." in result["failure"]
+    assert result["rolled_back_to"] == 1 and "hunter2" not in json.dumps(result)
+    assert story.host.images() == old and story.host.head == "a" * 40 and story.env() == "KEY=hunter2\n"
+    assert story.audit() == [("deploy", 1, "good"), ("deploy", 2, "failed"), ("automatic rollback", 1, "good")]
+    if case == "readiness":
+        assert (
+            "Service web (container app-web-1) exited with code 1.\nIts last lines:\nsaid ******** at"
+            in result["failure"]
+        )
+
+
+def test_a_failed_http_check_is_a_failure(story, monkeypatch):
+    story.deploy()
+    story.push("web", "3")
+    clock = iter(range(10_000))
+    monkeypatch.setattr(http_check.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(http_check, "ask", lambda _url: "status 502")
+    result = story.deploy(http_checks=[HttpCheck("http://127.0.0.1:3000/health", 200)])
+    assert "The HTTP check http://127.0.0.1:3000/health gave status 502 instead of status 200" in result["failure"]
+    assert result["rolled_back_to"] == 1
+
+
+def test_a_rollback_that_fails_too_is_said_first(story):
+    story.deploy()
+    story.push("web", "3", broken=True)
+    story.host.broken.add(pinned("web", "1"))
+    result = story.deploy()
+    assert result["failure"].startswith(
+        "THE ROLLBACK FAILED: this host needs somebody now. What runs: db running, web exited"
+    )
+    assert result["rolled_back_to"] is None
+    assert story.audit()[-1] == ("automatic rollback", 1, "failed")
+
+
+def test_a_first_release_that_fails_is_left_for_a_look(story):
+    story.push("web", "1", broken=True)
+    result = story.deploy()
+    assert "there is no good release to go back to" in result["failure"] and story.host.running
+
+
+def test_a_job_after_that_fails_leaves_the_release(story):
+    story.host.fail["job warm"] = ComposeError("run", "oops")
+    result = story.deploy(jobs_after=[Job("web", ["warm"], 9)])
+    assert result["failure"].startswith("Release 1 runs and is ready. But: The job warm of service web failed")
+    assert story.results() == [(1, "deploy", "good")]
+
+
+def test_names_of_services_that_are_not_there_are_refused_first(story):
+    with pytest.raises(DeployError, match="A job names worker, which"):
+        story.deploy(jobs_before=[Job("worker", ["x"], 9)])
+    with pytest.raises(DeployError, match="service_wait_seconds names worker"):
+        story.deploy(project={"service_wait_seconds": {"worker": 9}})
+    assert story.results() == []
+
+
+def test_a_release_that_was_cut_short_is_named_and_converges(story):
+    story.deploy()
+    fields = {name: value for name, value in story.records.get(1).items() if name != "number"}
+    story.records.begin({**fields, "run": "gone"}, b"KEY=hunter2\n")
+    result = story.deploy()
+    assert "Release 2 by alice (laptop)" in result["warnings"][0] and "was cut short" in result["warnings"][0]
+    assert result["differences"] == ["the last one, 2, was not good"]
+    assert story.results() == [(1, "deploy", "good"), (2, "deploy", "interrupted"), (3, "deploy", "good")]
+
+
+def test_recovery_of_a_killed_run(story):
+    story.deploy()
+    story.push("web", "3")
+    story.host.fail["up web"] = KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt):
+        story.deploy(project={"run": "killed"})
+    story.host.fail.clear()
+    result = story.rollout(run="killed").recover("was killed (SIGKILL)")
+    assert "ended too early (was killed (SIGKILL))" in result["failure"] and result["rolled_back_to"] == 1
+    assert story.host.images()["web"] == pinned("web", "1")
+
+
+def test_recovery_of_a_run_that_had_not_begun_or_was_done(story):
+    story.deploy(project={"run": "done"})
+    assert "failure" not in story.rollout(run="done").recover("x") and story.results() == [(1, "deploy", "good")]
+    (story.host.state / "app" / "settings").write_text("KEY=s3cret\n")
+    assert "nothing was changed" in story.rollout(run="early").recover("x")["failure"]
+    assert not (story.host.state / "app" / "settings").exists()
+
+
+def test_recovery_after_another_run_took_over(story):
+    story.deploy()
+    story.push("web", "3")
+    story.host.fail["up web"] = KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt):
+        story.deploy(project={"run": "killed"})
+    story.host.fail.clear()
+    story.deploy(project={"run": "next"})
+    assert story.rollout(run="killed").recover("x")["failure"].endswith("Another run took over.")
+    assert story.host.images()["web"] == pinned("web", "3")
+
+
+def test_rollback_to_the_one_before_and_to_a_number(story):
+    story.deploy()
+    story.push("web", "3")
+    story.settings("KEY=second\n")
+    story.deploy(story.host.commit("b", SERVICES))
+    story.push("web", "4")
+    story.deploy()
+    foretold = story.rollout().foretell_rollback(None, [])
+    assert foretold["restored"] == 2 and foretold["plan"] == [
+        f"recreate web: image {short('web', '4')} -> {short('web', '3')}"
+    ]
+
+    result = story.rollout().roll_back(1, [])
+    assert result["restored"] == 1 and result["release"] == 4
+    assert story.host.images()["web"] == pinned("web", "1")
+    assert story.host.head == "a" * 40 and story.env() == "KEY=hunter2\n"
+    assert story.records.get(4)["restores"] == 1 and story.audit()[-1] == ("rollback", 4, "good")
+    assert not story.rollout().roll_back(1, [])["changed"]
+    # The registry was not asked: the tag has long been another image.
+    assert story.rollout().roll_back(None, [])["restored"] == 3
+
+
+def test_rollback_keeps_settings_that_must_not_go_back(story):
+    story.settings('DB_PASSWORD="old"\nKEY="one"\n')
+    story.deploy()
+    story.settings('DB_PASSWORD="rotated \\$x"\nKEY="two"\n')
+    story.deploy()
+    foretold = story.rollout().foretell_rollback(1, ["DB_PASSWORD"])
+    assert foretold["differences"] == ["setting KEY"]
+    story.rollout().roll_back(1, ["DB_PASSWORD", "NOT_THERE"])
+    assert story.env().endswith('DB_PASSWORD="rotated \\$x"\nKEY="one"\n')
+    assert story.records.env_of(3) == story.env().encode()
+
+    assert not (story.host.state / "app" / "settings").exists()
+
+
+def test_settings_are_rendered_by_the_wanted_files_and_written_when_these_are_switched(story):
+    story.deploy()
+    render, folders = rendering("KEY=s3cret\n", unknown=["EXTRA"])
+    commit = story.host.commit("b", SERVICES)
+    result = story.deploy(commit, render=render)
+    assert folders == [f"{story.host.state}/app/files"] and story.env() == "KEY=s3cret\n"
+    assert "commit aaaaaaa -> bbbbbbb" in result["differences"] and result["warnings"] == [
+        "Not in the contract: EXTRA."
+    ]
+    assert f"{story.host.folder}/.env: KEY (modified)\n" in result["diff"]["prepared"]
+    assert story.records.get(2)["parameters"][0]["version"] == 2 and story.records.env_of(2) == b"KEY=s3cret\n"
+    assert not (story.host.state / "app" / "settings").exists()
+
+
+def test_check_mode_renders_and_writes_nothing(story):
+    story.deploy()
+    foretold = story.rollout().foretell(story.target(render=rendering("KEY=s3cret\n")[0]))
+    assert foretold["plan"] == ["recreate web: its definition"] and foretold["changed"]
+    assert story.env() == "KEY=hunter2\n" and not (story.host.state / "app" / "settings").exists()
+
+
+def test_an_env_file_that_was_edited_is_put_right_without_a_release(story):
+    render = rendering("KEY=hunter2\n")[0]
+    story.deploy(render=render)
+    story.settings("KEY=edited\n")
+    (story.host.folder / ".env").chmod(0o644)
+    result = story.deploy(render=render)
+    assert result["changed"] and result["plan"] == [] and story.results() == [(1, "deploy", "good")]
+    assert result["diff"]["prepared"].splitlines() == [
+        f"{story.host.folder}/.env: KEY (modified)",
+        f"{story.host.folder}/.env: (mode or owner changed)",
+    ]
+    assert story.env() == "KEY=hunter2\n" and (story.host.folder / ".env").stat().st_mode & 0o777 == 0o600
+    assert not story.deploy(render=render)["changed"]
+
+
+def test_a_plan_is_made_once_where_the_files_stay(story):
+    story.deploy()
+    story.push("web", "3")
+    planned = []
+    real = _rollout.Release.plan
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_rollout.Release, "plan", lambda self: planned.append(1) or real(self))
+        story.deploy(render=rendering("KEY=s3cret\n")[0])
+    assert len(planned) == 1 and story.host.images()["web"] == pinned("web", "3")
+
+
+def test_images_are_kept_where_only_settings_are_to_change(story):
+    story.deploy()
+    story.push("web", "3")
+    story.settings("KEY=other\n")
+    assert story.deploy(keep_images=True)["plan"] == ["recreate web: its definition"]
+    assert story.host.images()["web"] == pinned("web", "1")
+    services = {**SERVICES, "web": {**SERVICES["web"], "image": "reg.x/web:2"}}
+    with pytest.raises(DeployError, match="other images for web than release 2 has: deploy them first"):
+        story.deploy(story.host.commit("b", services), keep_images=True)
+
+
+def test_what_can_not_be_put_back_is_refused(story):
+    with pytest.raises(DeployError, match="no good release but the last"):
+        story.rollout().roll_back(None, [])
+    story.deploy()
+    with pytest.raises(DeployError, match="no release 7"):
+        story.rollout().roll_back(7, [])
+    story.push("web", "3", broken=True)
+    story.deploy()
+    with pytest.raises(DeployError, match=r"Release 2 was failed\. Good ones are: 1"):
+        story.rollout().roll_back(2, [])
+    story.push("web", "4")
+    story.deploy(story.host.commit("b", SERVICES))
+    story.host.commits.pop("a" * 40)
+    before = dict(story.host.running)
+    with pytest.raises(DeployError, match=r"files of release 1 .* are not in the clone"):
+        story.rollout().roll_back(1, [])
+    assert story.host.running == before
+
+
+def test_a_rollback_that_does_not_become_ready_is_taken_back(story):
+    story.deploy()
+    story.push("web", "3")
+    story.deploy()
+    story.host.broken.add(pinned("web", "1"))
+    result = story.rollout().roll_back(1, [])
+    assert "Release 3 failed." in result["failure"] and result["rolled_back_to"] == 2
+    assert story.host.images()["web"] == pinned("web", "3")
+
+
+def test_images_of_forgotten_releases_go_and_no_others(story):
+    story.host.stored.add("other.app/image@sha256:1")
+    (story.host.state / "lost+found").mkdir(parents=True)
+    for letter in "3456":
+        story.push("web", letter)
+        result = story.deploy(project={"keep_releases": 2})
+    assert result["pruned"] == [pinned("web", "4")]
+    assert story.host.stored == {"other.app/image@sha256:1", pinned("db", "2"), pinned("web", "5"), pinned("web", "6")}
+    assert [number for number, _action, _result in story.results()] == [3, 4]
+    assert story.host.kept == {"a" * 40}
+
+
+def test_an_image_that_another_project_remembers_stays(story):
+    other = Records(str(story.host.state), "other")
+    number = other.begin({"images": {"x": {"pinned": pinned("web", "3")}}}, b"")
+    other.finish(number, "good")
+    for letter in "3456":
+        story.push("web", letter)
+        story.deploy(project={"keep_releases": 1})
+    assert pinned("web", "3") in story.host.stored and pinned("web", "4") not in story.host.stored
+
+
+def test_somebody_else_at_it_is_waited_for_and_named(story):
+    with story.records.locked({"by": "bob", "origin": "ci", "run": "r"}, 0, story.said.append):
+        with pytest.raises(DeployError, match="bob"):
+            story.deploy()
+        assert story.rollout().foretell(story.target())["warnings"] == ["bob is at app at this moment."]
+    assert story.deploy()["release"] == 1
