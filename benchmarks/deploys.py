@@ -1,8 +1,8 @@
+"""What a deploy costs, and how long it takes, in three ways side by side: every change is made once and deployed in each."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""What a deploy costs, and how long it takes, in three ways side by side: every change is made once and deployed in each."""
 
 from __future__ import annotations
 

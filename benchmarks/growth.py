@@ -1,8 +1,8 @@
+"""How the cost of a deploy that changes nothing, and of one that changes a setting, grows with the app and its hosts."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""How the cost of a deploy that changes nothing, and of one that changes a setting, grows with the app and its hosts."""
 
 from __future__ import annotations
 

@@ -1,7 +1,3 @@
-# Copyright (c) 2026, popcon.deploy contributors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# SPDX-License-Identifier: GPL-3.0-or-later
-
 """What reading 1,000 parameters costs: ssm_env_render against `aws ssm get-parameters-by-path`, in one run.
 
 After `make setup`, and with the AWS CLI on the PATH (`pip install awscli`, in an environment of its own):
@@ -12,6 +8,10 @@ Both are whole processes, from the start of Python to the end, and ask one moto 
 module also checks, renders and writes the file, which is new each time; the CLI prints JSON. They take turns, and the
 medians are compared.
 """
+
+# Copyright (c) 2026, popcon.deploy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
+"""docs/numbers.md from docs/numbers/numbers.json: prose from the template beside this, every number from the results."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""docs/numbers.md from docs/numbers/numbers.json: prose from the template beside this, every number from the results."""
 
 from __future__ import annotations
 

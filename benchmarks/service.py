@@ -1,8 +1,8 @@
+"""What users notice of a release: a steady load on the front end while it is done, and what was not answered."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""What users notice of a release: a steady load on the front end while it is done, and what was not answered."""
 
 from __future__ import annotations
 

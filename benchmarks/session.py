@@ -1,12 +1,12 @@
-# Copyright (c) 2026, popcon.deploy contributors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# SPDX-License-Identifier: GPL-3.0-or-later
-
 """A person's session: `session.py INSTANCE COMMAND` runs one command in a session, as after `aws ssm start-session`.
 
 It waits for the prompt, types the command and `exit`, shows what the terminal shows, and ends with the command's status.
 It needs what the AWS CLI needs for the same: boto3, credentials, and the session-manager-plugin.
 """
+
+# Copyright (c) 2026, popcon.deploy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 
 from __future__ import annotations
 

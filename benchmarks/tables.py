@@ -1,8 +1,8 @@
+"""The results as tables, and what they say of the goals: rows in, Markdown out."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""The results as tables, and what they say of the goals: rows in, Markdown out."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
+"""Where the time of a deploy goes: by Ansible's tasks, and within the release by what it says it does."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""Where the time of a deploy goes: by Ansible's tasks, and within the release by what it says it does."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
+"""How scripts/docs builds the site: these guides, and below reference/ what plugins and roles say of themselves."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""How scripts/docs builds the site: these guides, and below reference/ what plugins and roles say of themselves."""
 
 from __future__ import annotations
 

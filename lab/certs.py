@@ -1,8 +1,8 @@
+"""The lab's certificate authority and the edge's certificate, made with the openssl program."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""The lab's certificate authority and the edge's certificate, made with the openssl program."""
 
 from __future__ import annotations
 

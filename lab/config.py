@@ -1,8 +1,8 @@
+"""The lab's constants: names, addresses, paths; no secrets. compose.yml and images/ spell some of them out too."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""The lab's constants: names, addresses, paths; no secrets. compose.yml and images/ spell some of them out too."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
+"""What the lab's commands share: errors for people, progress lines, and running programs."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""What the lab's commands share: errors for people, progress lines, and running programs."""
 
 from __future__ import annotations
 

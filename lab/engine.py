@@ -1,8 +1,8 @@
+"""Finds Docker's engine and the compose program; installs and starts the engine where this user may."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""Finds Docker's engine and the compose program; installs and starts the engine where this user may."""
 
 from __future__ import annotations
 

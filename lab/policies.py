@@ -1,8 +1,8 @@
+"""The IAM policies of the lab's principals: no more than a deployment needs, as a real account should have them."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""The IAM policies of the lab's principals: no more than a deployment needs, as a real account should have them."""
 
 from __future__ import annotations
 

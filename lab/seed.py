@@ -1,13 +1,13 @@
-# Copyright (c) 2026, popcon.deploy contributors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# SPDX-License-Identifier: GPL-3.0-or-later
-
 """Fills the emulated account: key, role, user, bucket, repository, parameters, an instance for every host container.
 
 What is there stays as it is, so seeding again changes nothing and keeps what tests or people changed. The account lives
 in its container's memory: after that container's restart all is made again, with new ids and keys. An account that is to
 begin empty gets nothing: then there are an administrator's keys, and the secrets that somebody has who provisions.
 """
+
+# Copyright (c) 2026, popcon.deploy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 
 from __future__ import annotations
 

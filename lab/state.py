@@ -1,8 +1,8 @@
+"""What a lab keeps on this machine: its secrets, its certificates and the file to source. All in .state/, mode 0700."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""What a lab keeps on this machine: its secrets, its certificates and the file to source. All in .state/, mode 0700."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-# Copyright (c) 2026, popcon.deploy contributors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# SPDX-License-Identifier: GPL-3.0-or-later
-
 """Builds the collection's tarball, the same bytes whenever and wherever: `build.py COLLECTION FOLDER` prints its path.
 
 The collection is a copy of the tree, as scripts/export makes it: its changelog is brought to the version of galaxy.yml.
 """
+
+# Copyright (c) 2026, popcon.deploy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 
 from __future__ import annotations
 

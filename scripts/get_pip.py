@@ -1,8 +1,8 @@
+"""Installs pip for ansible-test from the Python that runs this, in place of the script that ansible-test would download."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""Installs pip for ansible-test from the Python that runs this, in place of the script that ansible-test would download."""
 
 from __future__ import annotations
 

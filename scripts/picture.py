@@ -1,8 +1,8 @@
+"""Makes the picture in README from a real run: `make demo | tee demo.log`, then `picture.py demo.log > docs/deploy.svg`."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""Makes the picture in README from a real run: `make demo | tee demo.log`, then `picture.py demo.log > docs/deploy.svg`."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
+"""Prints what the parts of the tests came to: `summary.py FOLDER PART...`, from the JUnit reports in the folder."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""Prints what the parts of the tests came to: `summary.py FOLDER PART...`, from the JUnit reports in the folder."""
 
 from __future__ import annotations
 

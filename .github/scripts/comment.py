@@ -1,11 +1,11 @@
-# Copyright (c) 2026, popcon.deploy contributors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# SPDX-License-Identifier: GPL-3.0-or-later
-
 """Puts a file into a comment of a pull request: `comment.py TITLE FILE`. The comment of that title is updated, if there is one.
 
 Takes GITHUB_API_URL, GITHUB_REPOSITORY, PULL_REQUEST and GH_TOKEN from the environment.
 """
+
+# Copyright (c) 2026, popcon.deploy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 
 from __future__ import annotations
 

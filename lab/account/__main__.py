@@ -1,7 +1,3 @@
-# Copyright (c) 2026, popcon.deploy contributors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# SPDX-License-Identifier: GPL-3.0-or-later
-
 """Start the account. Environment:
 
 =========================== ============================================ ===============================
@@ -18,6 +14,10 @@ LAB_MODEL                   the container that instances are made like   none: t
 
 Ports: 4566 AWS API and ``/_lab/``, 4567 data channels, 80 on the metadata address. Needs the engine's socket.
 """
+
+# Copyright (c) 2026, popcon.deploy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 
 from __future__ import annotations
 

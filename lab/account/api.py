@@ -1,7 +1,3 @@
-# Copyright (c) 2026, popcon.deploy contributors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# SPDX-License-Identifier: GPL-3.0-or-later
-
 """The account's HTTP front, a WSGI application: authenticates and authorizes every request, and hands it on to moto.
 
 Answered here, as moto has them not or not truly: StartSession, ResumeSession, TerminateSession, DescribeSessions,
@@ -26,6 +22,10 @@ signature:
 ``/_lab/hold`` GET, PUT, DELETE
     JSON of ``Hold.report``; PUT takes what ``Hold.arm`` does, DELETE lets go.
 """
+
+# Copyright (c) 2026, popcon.deploy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 
 from __future__ import annotations
 

@@ -1,12 +1,12 @@
-# Copyright (c) 2026, popcon.deploy contributors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# SPDX-License-Identifier: GPL-3.0-or-later
-
 """Who asks, and may they: Signature Version 4 verified by recomputation, then the bucket's and the principal's policies.
 
 The recomputation is botocore's own signer over the request as received. Source of rules and words: *Signature Version 4
 signing process*, *Common errors* of each service's API reference, and the texts AWS answers with.
 """
+
+# Copyright (c) 2026, popcon.deploy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 
 from __future__ import annotations
 

@@ -1,7 +1,3 @@
-# Copyright (c) 2026, popcon.deploy contributors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# SPDX-License-Identifier: GPL-3.0-or-later
-
 """What the lab reads of moto's state: instances, principals, policies, and a little that it puts right in moto. All use of
 moto's private API is in this file.
 
@@ -10,6 +6,10 @@ calls ``RunInstances`` with ``PrivateIpAddress=<address of the container in popc
 the account begins empty, ``instances.py`` makes the container for the instance. No tag and nothing in the host knows of
 it. A container that comes back with another address is, to the account, an instance that lost its connection.
 """
+
+# Copyright (c) 2026, popcon.deploy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 
 from __future__ import annotations
 

@@ -1,12 +1,12 @@
-# Copyright (c) 2026, popcon.deploy contributors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# SPDX-License-Identifier: GPL-3.0-or-later
-
 """The agent's side of one data channel as a state machine: bytes in, events and bytes out, no I/O.
 
 The order of play is amazon-ssm-agent's (``agent/session/datachannel``): handshake request, the client's response, then
 the shell is started by the caller, handshake complete, shell data both ways, ``channel_closed``.
 """
+
+# Copyright (c) 2026, popcon.deploy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 
 from __future__ import annotations
 

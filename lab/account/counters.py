@@ -1,8 +1,8 @@
+"""What the account counts, for whoever wants to know what a deployment costs."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""What the account counts, for whoever wants to know what a deployment costs."""
 
 from __future__ import annotations
 

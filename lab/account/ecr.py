@@ -1,12 +1,12 @@
-# Copyright (c) 2026, popcon.deploy contributors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# SPDX-License-Identifier: GPL-3.0-or-later
-
 """ECR's authorization tokens: minted by GetAuthorizationToken, checked by the registry's front for every request.
 
 Source: ECR's API reference (GetAuthorizationToken) and user guide (*Private registry authentication*): the token is
 base64 of ``AWS:<password>``, valid 12 hours, and acts with the rights of the principal that asked for it.
 """
+
+# Copyright (c) 2026, popcon.deploy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 
 from __future__ import annotations
 

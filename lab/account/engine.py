@@ -1,8 +1,8 @@
+"""The few calls of the Docker Engine API the lab needs, over the engine's unix socket, in the engine's own version."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""The few calls of the Docker Engine API the lab needs, over the engine's unix socket, in the engine's own version."""
 
 from __future__ import annotations
 

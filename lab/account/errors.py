@@ -1,8 +1,8 @@
+"""Refusals in AWS's own words and each protocol's form: JSON (ssm, ecr, kms), query (sts, iam), ec2, s3."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""Refusals in AWS's own words and each protocol's form: JSON (ssm, ecr, kms), query (sts, iam), ec2, s3."""
 
 from __future__ import annotations
 

@@ -1,7 +1,3 @@
-# Copyright (c) 2026, popcon.deploy contributors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# SPDX-License-Identifier: GPL-3.0-or-later
-
 """The wire format of Session Manager's data channel: one ``ClientMessage`` is one binary websocket message.
 
 Source of the layout: ``message/clientmessage.go`` and ``message/messageparser.go`` of aws/session-manager-plugin.
@@ -22,6 +18,10 @@ Big-endian; the 120-byte header is followed by the payload:
  116   4 PayloadLength
 ==== === ============== ====================================================================
 """
+
+# Copyright (c) 2026, popcon.deploy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 
 from __future__ import annotations
 

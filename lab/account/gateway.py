@@ -1,13 +1,13 @@
-# Copyright (c) 2026, popcon.deploy contributors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# SPDX-License-Identifier: GPL-3.0-or-later
-
 """Sessions: the table behind StartSession and its kin, and the websocket server where their data channels meet a shell.
 
 A session ends when its shell exits, on TerminateSession, or when its client is gone for ``RESUME_GRACE`` seconds
 without a ResumeSession (AWS waits for its idle timeout, 20 minutes; the lab's promise is that a killed client leaves
 nothing running). Whatever the way, nothing of it stays in the host: see ``shell`` for what belongs to a session.
 """
+
+# Copyright (c) 2026, popcon.deploy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 
 from __future__ import annotations
 

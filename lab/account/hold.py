@@ -1,8 +1,8 @@
+"""One call of a role kept waiting before it is carried out, so that its caller can be killed at that very moment."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""One call of a role kept waiting before it is carried out, so that its caller can be killed at that very moment."""
 
 from __future__ import annotations
 

@@ -1,13 +1,13 @@
-# Copyright (c) 2026, popcon.deploy contributors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# SPDX-License-Identifier: GPL-3.0-or-later
-
 """The instance metadata service, version 2 only, with a hop limit of 1.
 
 Source: *EC2 user guide, Use the Instance Metadata Service*. A caller is known by its source address in the link-local
 network, which leads to its container and so to its instance. The answers leave with an IP time-to-live of 1: a
 container inside the host, one hop further, never gets any.
 """
+
+# Copyright (c) 2026, popcon.deploy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 
 from __future__ import annotations
 

@@ -1,12 +1,12 @@
-# Copyright (c) 2026, popcon.deploy contributors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# SPDX-License-Identifier: GPL-3.0-or-later
-
 """What EC2 does about its instances: in an account that begins empty, a container is made, stopped and removed for each.
 
 A container is made as a model is, one that compose made of the service `host` and never started. It gets the address that
 the account gave the instance, so that the two are one, as everywhere in the lab.
 """
+
+# Copyright (c) 2026, popcon.deploy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 
 from __future__ import annotations
 

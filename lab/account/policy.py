@@ -1,7 +1,3 @@
-# Copyright (c) 2026, popcon.deploy contributors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# SPDX-License-Identifier: GPL-3.0-or-later
-
 """IAM policies: may this principal do this? Everything is denied, an Allow permits, a Deny wins.
 
 Understood: Action, NotAction, Resource, NotResource with ``*`` and ``?``, policy variables, and Condition with the
@@ -9,6 +5,10 @@ operators of ``_OPERATORS``. A statement with an operator or a context key that 
 Deny it applies, so that the lab is never laxer than AWS. Of resource policies only those of buckets are asked, and only
 for what they deny, to whomever. Not emulated: permission boundaries, SCPs, session policies, ``iam:PassRole``.
 """
+
+# Copyright (c) 2026, popcon.deploy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 
 from __future__ import annotations
 

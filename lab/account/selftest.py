@@ -1,8 +1,8 @@
+"""Does what the lab uses of moto's private API still answer? Run at every start, in a throw-away account of moto's."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""Does what the lab uses of moto's private API still answer? Run at every start, in a throw-away account of moto's."""
 
 from __future__ import annotations
 

@@ -1,7 +1,3 @@
-# Copyright (c) 2026, popcon.deploy contributors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# SPDX-License-Identifier: GPL-3.0-or-later
-
 """A session's shell: ``sh`` on a terminal in the host's container, as amazon-ssm-agent starts it.
 
 Source: ``agent/session/shell/shell_unix.go`` — user ssm-user, not a login shell, ``TERM=xterm-256color``,
@@ -13,6 +9,10 @@ second later. That reaches background jobs, jobs under ``nohup`` (which on AWS w
 whatever ``sudo`` runs on a terminal of its own. What made itself a kernel session of its own (``setsid``, a daemon,
 Ansible's ``async`` wrapper, a systemd unit) does not belong to the session any more and lives on, as on AWS.
 """
+
+# Copyright (c) 2026, popcon.deploy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 
 from __future__ import annotations
 

@@ -1,12 +1,12 @@
-# Copyright (c) 2026, popcon.deploy contributors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# SPDX-License-Identifier: GPL-3.0-or-later
-
 """Reliable delivery in one direction of a data channel: numbering, acknowledging, re-sending, re-ordering.
 
 No I/O and no clock of its own: callers pass ``now`` in seconds (any monotonic clock) and put the frames on the wire.
 Both ends of a channel are built of one ``Sender`` and one ``Receiver``.
 """
+
+# Copyright (c) 2026, popcon.deploy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 
 from __future__ import annotations
 

@@ -1,7 +1,3 @@
-# Copyright (c) 2026, popcon.deploy contributors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# SPDX-License-Identifier: GPL-3.0-or-later
-
 """A session-manager-plugin of our own: standard input and output <-> the data channel of a shell session.
 
 Called as AWS's plugin is, by ``aws ssm start-session`` and by ``amazon.aws.aws_ssm``::
@@ -15,6 +11,10 @@ session is over or standard input has ended, 1 when there is no session to be ha
 Nothing is ever written to standard error: aws_ssm of amazon.aws 10 fails on a single line there. There is no
 ResumeSession either: when the connection breaks the client says so and exits, and aws_ssm starts another session.
 """
+
+# Copyright (c) 2026, popcon.deploy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
+"""What the modules that make resources in AWS have in common."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""What the modules that make resources in AWS have in common."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
+"""A fresh lab for the whole run, and a controller to deploy into it with."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""A fresh lab for the whole run, and a controller to deploy into it with."""
 
 from __future__ import annotations
 

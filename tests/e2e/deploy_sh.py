@@ -1,8 +1,8 @@
+"""How it was done before: the guide's deploy.sh, run on a host by a person in a session, to compare with."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""How it was done before: the guide's deploy.sh, run on a host by a person in a session, to compare with."""
 
 from __future__ import annotations
 

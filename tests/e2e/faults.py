@@ -1,8 +1,8 @@
+"""Breaking things on a host, at the controller and between them, at a chosen moment of a release; undone at the end."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""Breaking things on a host, at the controller and between them, at a chosen moment of a release; undone at the end."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
+"""Logging in to a host's database as the application does, with what is in its settings."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""Logging in to a host's database as the application does, with what is in its settings."""
 
 from __future__ import annotations
 

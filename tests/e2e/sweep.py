@@ -1,8 +1,8 @@
+"""Looking for secrets: every shape one may have, in every place where a deployment could leave it."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""Looking for secrets: every shape one may have, in every place where a deployment could leave it."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
+"""Passwords changed while the application is used. What befalls a rotation that is cut short is in tests/faults."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""Passwords changed while the application is used. What befalls a rotation that is cut short is in tests/faults."""
 
 from __future__ import annotations
 

@@ -1,12 +1,12 @@
-# Copyright (c) 2026, popcon.deploy contributors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# SPDX-License-Identifier: GPL-3.0-or-later
-
 """A secret is in Parameter Store, in the file rendered for the app, and nowhere else, however a deployment or a rotation ends.
 
 Not searched: what Docker itself keeps of containers (their environment is what they were given), the application's own
 data, and the memory of processes.
 """
+
+# Copyright (c) 2026, popcon.deploy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
+"""Several hosts: one first, then the others, and none after a failure; and a secret that all of them have."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""Several hosts: one first, then the others, and none after a failure; and a secret that all of them have."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
+"""What tests against both emulators start from."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""What tests against both emulators start from."""
 
 from __future__ import annotations
 

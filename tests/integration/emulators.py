@@ -1,8 +1,8 @@
+"""Two emulators of AWS, each in a process of its own: where they agree, it is probably so."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""Two emulators of AWS, each in a process of its own: where they agree, it is probably so."""
 
 from __future__ import annotations
 

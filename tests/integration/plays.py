@@ -1,8 +1,8 @@
+"""Ansible's commands, with the collection that is tested and without what the user has of settings."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""Ansible's commands, with the collection that is tested and without what the user has of settings."""
 
 from __future__ import annotations
 

@@ -1,7 +1,3 @@
-# Copyright (c) 2026, popcon.deploy contributors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# SPDX-License-Identifier: GPL-3.0-or-later
-
 """What people do by hand to what was provisioned, with what a plan must say of it, and how to see that it is mended.
 
 What moto 5.2 doesn't do, and so is not among it: it can't add an audience to an OIDC provider (a unit test does), nor enable a
@@ -9,6 +5,10 @@ key, or schedule its deletion, by its ARN, as amazon.aws.kms_key does it; it rem
 (DependencyViolation); and all is there at once, where IAM at AWS takes seconds.
 It evaluates no policies here: tests/unit/roles does, with the evaluation of the lab.
 """
+
+# Copyright (c) 2026, popcon.deploy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 
 from __future__ import annotations
 

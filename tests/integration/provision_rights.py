@@ -1,8 +1,8 @@
+"""Which rights calls need that were recorded, by AWS's Service Authorization Reference, and which of them policies don't give."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""Which rights calls need that were recorded, by AWS's Service Authorization Reference, and which of them policies don't give."""
 
 from __future__ import annotations
 

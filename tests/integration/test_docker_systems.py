@@ -1,8 +1,8 @@
+"""What the role docker asks the package manager for on each system, up to that; on Debian it is run for real by Molecule."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""What the role docker asks the package manager for on each system, up to that; on Debian it is run for real by Molecule."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
+"""What README and guides tell a reader to type, copy or look for is there. Their links are looked at in tests/unit."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""What README and guides tell a reader to type, copy or look for is there. Their links are looked at in tests/unit."""
 
 from __future__ import annotations
 

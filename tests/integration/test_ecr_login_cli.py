@@ -1,8 +1,8 @@
+"""ecr_login as users run it, through the ansible command: against two emulators, two at once, and watched for leaks."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""ecr_login as users run it, through the ansible command: against two emulators, two at once, and watched for leaks."""
 
 from __future__ import annotations
 

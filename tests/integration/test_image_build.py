@@ -1,8 +1,8 @@
+"""The playbook build, with buildx and a registry of its own: what it builds, what it leaves alone, what it refuses."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""The playbook build, with buildx and a registry of its own: what it builds, what it leaves alone, what it refuses."""
 
 from __future__ import annotations
 

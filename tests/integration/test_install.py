@@ -1,8 +1,8 @@
+"""The collection as users have it: built and installed by the commands of the README, which the workflows run too."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""The collection as users have it: built and installed by the commands of the README, which the workflows run too."""
 
 from __future__ import annotations
 

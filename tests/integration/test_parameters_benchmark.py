@@ -1,8 +1,8 @@
+"""The benchmark works, and the module needs no more API calls than the AWS CLI; the times are for people to judge."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""The benchmark works, and the module needs no more API calls than the AWS CLI; the times are for people to judge."""
 
 from __future__ import annotations
 

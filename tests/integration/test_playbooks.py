@@ -1,8 +1,8 @@
+"""The modules as playbooks use them: the examples of their documentation, and the defaults of their action group."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""The modules as playbooks use them: the examples of their documentation, and the defaults of their action group."""
 
 from __future__ import annotations
 

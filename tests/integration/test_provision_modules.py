@@ -1,8 +1,8 @@
+"""The modules that make resources: the examples of their documentation, and what a team meets that made some by other means."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""The modules that make resources: the examples of their documentation, and what a team meets that made some by other means."""
 
 from __future__ import annotations
 

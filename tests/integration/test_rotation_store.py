@@ -1,8 +1,8 @@
+"""What a rotation does to Parameter Store, against two emulators over HTTP, with the same expectations of both."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""What a rotation does to Parameter Store, against two emulators over HTTP, with the same expectations of both."""
 
 from __future__ import annotations
 

@@ -1,7 +1,3 @@
-# Copyright (c) 2026, popcon.deploy contributors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# SPDX-License-Identifier: GPL-3.0-or-later
-
 """ssm_env_render against two emulators over HTTP, with the same expectations of both.
 
 Where each of them differs from AWS (moto 5.2, ministack 1.5):
@@ -12,6 +8,10 @@ Where each of them differs from AWS (moto 5.2, ministack 1.5):
 - moto refuses more than ten names or parameters per call, as AWS does; ministack gives whatever is asked for.
 - ministack tells the selector of a pinned parameter apart from its name, as AWS does; moto leaves it out.
 """
+
+# Copyright (c) 2026, popcon.deploy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
+"""The tarball of a release, built as `make release` does, and installed where nothing else is."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""The tarball of a release, built as `make release` does, and installed where nothing else is."""
 
 from __future__ import annotations
 

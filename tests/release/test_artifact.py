@@ -1,8 +1,8 @@
+"""What a release is: reproducible, complete, nothing more, installable, and accepted by Galaxy's own check."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""What a release is: reproducible, complete, nothing more, installable, and accepted by Galaxy's own check."""
 
 from __future__ import annotations
 

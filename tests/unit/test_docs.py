@@ -1,8 +1,8 @@
+"""What pages refer to is there: files that they link to, headings in them, and options of roles."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""What pages refer to is there: files that they link to, headings in them, and options of roles."""
 
 from __future__ import annotations
 

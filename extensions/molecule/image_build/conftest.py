@@ -1,8 +1,8 @@
+"""What was built, and where it was pushed to."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""What was built, and where it was pushed to."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
+"""Serves a registry, and has buildx, in the folder that it is started in; until it is told to end."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""Serves a registry, and has buildx, in the folder that it is started in; until it is told to end."""
 
 from __future__ import annotations
 

@@ -1,11 +1,9 @@
+"""A GET of a registry, with credentials that go to no other host, and in words what kept it from an answer."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
-# Do not use this from other collections or standalone plugins/modules!
-
-"""A GET of a registry, with credentials that go to no other host, and in words what kept it from an answer."""
+# Private to this collection: it can change at any time.
 
 from __future__ import annotations
 

@@ -1,10 +1,3 @@
-# Copyright (c) 2026, popcon.deploy contributors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# SPDX-License-Identifier: GPL-3.0-or-later
-
-# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
-# Do not use this from other collections or standalone plugins/modules!
-
 """Files that hold secrets: written whole or not at all, and never readable by anybody else, not for an instant.
 
 `AnsibleModule.atomic_move` is not used because it creates a new file with mode 0644 and copies the mode and owner of
@@ -15,6 +8,11 @@ the file must belong to one of them and must not be writable by others (a sticky
 symbolic link is followed anywhere on the way, and all work happens through the descriptor of the opened folder: a user
 who owns a folder on the way can't redirect a write of root's.
 """
+
+# Copyright (c) 2026, popcon.deploy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: it can change at any time.
 
 from __future__ import annotations
 

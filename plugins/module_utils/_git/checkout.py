@@ -1,10 +1,3 @@
-# Copyright (c) 2026, popcon.deploy contributors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# SPDX-License-Identifier: GPL-3.0-or-later
-
-# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
-# Do not use this from other collections or standalone plugins/modules!
-
 """Bringing a folder to a commit in place, from whatever state a killed run or an operator left it in.
 
 `git reset --hard` is not used: it removes and makes anew a folder whose files were all renamed, and, once the index is
@@ -16,6 +9,11 @@ is started anew, and a script that is running is not changed under its interpret
 
 `synchronise` is the module's and may use the network. The functions below it work with what the clone has.
 """
+
+# Copyright (c) 2026, popcon.deploy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: it can change at any time.
 
 from __future__ import annotations
 

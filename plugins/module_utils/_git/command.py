@@ -1,10 +1,3 @@
-# Copyright (c) 2026, popcon.deploy contributors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# SPDX-License-Identifier: GPL-3.0-or-later
-
-# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
-# Do not use this from other collections or standalone plugins/modules!
-
 """Running git without trusting the host's settings, and saying in words what a remote repository answered.
 
 The token travels to git in a memory file that only the network command inherits: it is in no argument, no environment,
@@ -12,6 +5,11 @@ no file with a name and no configuration. git reads it with a credential helper 
 repository's own scheme and host, so a redirect to another host gets nothing. A helper is used rather than GIT_ASKPASS
 because that needs an executable file, which a `noexec` temporary folder forbids, and because so git compares the host.
 """
+
+# Copyright (c) 2026, popcon.deploy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: it can change at any time.
 
 from __future__ import annotations
 

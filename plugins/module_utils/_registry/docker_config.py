@@ -1,16 +1,14 @@
-# Copyright (c) 2026, popcon.deploy contributors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# SPDX-License-Identifier: GPL-3.0-or-later
-
-# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
-# Do not use this from other collections or standalone plugins/modules!
-
 """Docker's `config.json` as plain values: no file, no program and no network is touched here.
 
 A configuration is a dict as `parse` returns it; functions that change one return a new dict and leave the given one
 alone. A registry is a host name such as `123456789012.dkr.ecr.eu-west-1.amazonaws.com`. Where docker/cli has a rule,
 its rule is followed: `cli/config/configfile/file.go` and `cli/config/credentials` of docker/cli 29.
 """
+
+# Copyright (c) 2026, popcon.deploy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: it can change at any time.
 
 from __future__ import annotations
 

@@ -1,10 +1,3 @@
-# Copyright (c) 2026, popcon.deploy contributors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# SPDX-License-Identifier: GPL-3.0-or-later
-
-# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
-# Do not use this from other collections or standalone plugins/modules!
-
 """Work that goes on when the module that started it, its session or the controller is gone.
 
 A run is started by the first call of `follow` with its id; later calls with that id attach to it. Three processes:
@@ -19,6 +12,11 @@ or the worker lives: the kernel lets go of it however they end. Of two that star
 Module files are gone once the module ended (they are in a zip that ansible removes), so everything of the collection that
 the work uses must be imported before `follow` is called. Imports at the top of modules do that.
 """
+
+# Copyright (c) 2026, popcon.deploy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: it can change at any time.
 
 from __future__ import annotations
 

@@ -1,10 +1,3 @@
-# Copyright (c) 2026, popcon.deploy contributors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# SPDX-License-Identifier: GPL-3.0-or-later
-
-# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
-# Do not use this from other collections or standalone plugins/modules!
-
 """What is remembered of a compose project on its host: its releases, who did what when, and who is at it now.
 
 A folder a project, for the user who deploys alone (0700, files 0600):
@@ -15,6 +8,11 @@ A folder a project, for the user who deploys alone (0700, files 0600):
 
 Only who holds the lock may call `begin`, `finish` and `prune`. Whatever a crash left half written is as if it weren't there.
 """
+
+# Copyright (c) 2026, popcon.deploy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: it can change at any time.
 
 from __future__ import annotations
 

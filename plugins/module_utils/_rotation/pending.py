@@ -1,10 +1,3 @@
-# Copyright (c) 2026, popcon.deploy contributors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# SPDX-License-Identifier: GPL-3.0-or-later
-
-# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
-# Do not use this from other collections or standalone plugins/modules!
-
 """What a rotation keeps in Parameter Store: candidates beside the path that deploys read, and the lock.
 
 A candidate is one SecureString that holds the value together with what is to be known of it, as JSON: so both are written at
@@ -13,6 +6,11 @@ once, and can be read without ssm:DescribeParameters and ssm:GetParameterHistory
 Parameter Store doesn't promise that a read sees an earlier write. So every write waits until a read shows its version, and
 what must happen only once rests on Overwrite=False or on the number of the version that a write made.
 """
+
+# Copyright (c) 2026, popcon.deploy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: it can change at any time.
 
 from __future__ import annotations
 

@@ -1,16 +1,14 @@
-# Copyright (c) 2026, popcon.deploy contributors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# SPDX-License-Identifier: GPL-3.0-or-later
-
-# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
-# Do not use this from other collections or standalone plugins/modules!
-
 """Files of `KEY=value` that their readers read back exactly, or an error that names the keys they could not.
 
 The rules follow the readers' sources and are tested against the readers themselves:
 compose (`https://github.com/compose-spec/compose-go`, `dotenv/parser.go` and `template/template.go`), docker
 (`https://github.com/docker/cli`, `pkg/kvfile`), systemd (`src/basic/env-file.c`), and sh, which executes the file.
 """
+
+# Copyright (c) 2026, popcon.deploy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: it can change at any time.
 
 from __future__ import annotations
 

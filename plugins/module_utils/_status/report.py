@@ -1,11 +1,9 @@
+"""What a host has of a project: what runs, what was recorded and kept, and how the one differs from the other."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
-# Do not use this from other collections or standalone plugins/modules!
-
-"""What a host has of a project: what runs, what was recorded and kept, and how the one differs from the other."""
+# Private to this collection: it can change at any time.
 
 from __future__ import annotations
 

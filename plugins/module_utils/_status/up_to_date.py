@@ -1,15 +1,13 @@
-# Copyright (c) 2026, popcon.deploy contributors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# SPDX-License-Identifier: GPL-3.0-or-later
-
-# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
-# Do not use this from other collections or standalone plugins/modules!
-
 """Whether a host is where a deploy would bring it, told from its last good release without planning a new one.
 
 The same commit, settings and digests make the same release. So what must be compared is where those come from, and whether
 the host still is as that release left it.
 """
+
+# Copyright (c) 2026, popcon.deploy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: it can change at any time.
 
 from __future__ import annotations
 

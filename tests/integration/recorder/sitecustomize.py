@@ -1,8 +1,8 @@
+"""Loaded by every Python that has this folder on its PYTHONPATH: notes each call of botocore in the file $RECORDED_CALLS."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""Loaded by every Python that has this folder on its PYTHONPATH: notes each call of botocore in the file $RECORDED_CALLS."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
+"""What is measured in which order, on a stage that only notes what it is asked; and what is kept of it."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""What is measured in which order, on a stage that only notes what it is asked; and what is kept of it."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
+"""The tables say what the rows say, and the page in docs is what the results in docs make."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""The tables say what the rows say, and the page in docs is what the results in docs make."""
 
 from __future__ import annotations
 

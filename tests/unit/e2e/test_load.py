@@ -1,8 +1,8 @@
+"""The load generator counts what it says it counts, on a server that fails in every way."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""The load generator counts what it says it counts, on a server that fails in every way."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
+"""The workflows run what the README documents, with no more rights than they need; and the callers in the docs fit them."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""The workflows run what the README documents, with no more rights than they need; and the callers in the docs fit them."""
 
 from __future__ import annotations
 

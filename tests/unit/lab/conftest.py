@@ -1,8 +1,8 @@
+"""Fixtures of the lab's unit tests: an account without Docker, its clock and its containers made up."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""Fixtures of the lab's unit tests: an account without Docker, its clock and its containers made up."""
 
 from __future__ import annotations
 

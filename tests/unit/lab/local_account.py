@@ -1,8 +1,8 @@
+"""An account in this process, and a gateway whose shells are this machine's own."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""An account in this process, and a gateway whose shells are this machine's own."""
 
 from __future__ import annotations
 

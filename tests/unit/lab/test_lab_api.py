@@ -1,8 +1,8 @@
+"""The account's HTTP front: who may do what, in AWS's own words, and what the lab answers itself."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""The account's HTTP front: who may do what, in AWS's own words, and what the lab answers itself."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
+"""The agent's side of a data channel as a state machine, played against a client made by hand."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""The agent's side of a data channel as a state machine, played against a client made by hand."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
+"""The data channel's codec against the one of pyssm-client, an implementation that is not ours."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""The data channel's codec against the one of pyssm-client, an implementation that is not ours."""
 
 from __future__ import annotations
 

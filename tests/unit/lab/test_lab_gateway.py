@@ -1,8 +1,8 @@
+"""The session gateway with real clients, our own and pyssm-client, and real shells on terminals of this machine."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""The session gateway with real clients, our own and pyssm-client, and real shells on terminals of this machine."""
 
 from __future__ import annotations
 

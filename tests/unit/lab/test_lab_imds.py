@@ -1,8 +1,8 @@
+"""The instance metadata service: version 2 only, each caller its own instance, a hop limit of 1."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""The instance metadata service: version 2 only, each caller its own instance, a hop limit of 1."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
+"""An account that begins empty: what is done for its instances, and what a container is made like."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""An account that begins empty: what is done for its instances, and what a container is made like."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
+"""Real git repositories for the tests: a remote to push to, and a server that hands it out over HTTPS with a token."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""Real git repositories for the tests: a remote to push to, and a server that hands it out over HTTPS with a token."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
+"""What a role says of its options is what it does with them: meta/argument_specs.yml against defaults/main.yml."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""What a role says of its options is what it does with them: meta/argument_specs.yml against defaults/main.yml."""
 
 from __future__ import annotations
 

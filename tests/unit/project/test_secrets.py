@@ -1,8 +1,8 @@
+"""The scan for secrets finds those that are planted. They are put together here, so that it finds none in this file."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""The scan for secrets finds those that are planted. They are put together here, so that it finds none in this file."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
+"""The ansible-core that is promised is the one that is tested."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""The ansible-core that is promised is the one that is tested."""
 
 from __future__ import annotations
 

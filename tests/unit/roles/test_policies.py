@@ -1,8 +1,8 @@
+"""Every policy that the roles come with: what it may hold at most, and what it allows and denies by the lab's evaluation."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""Every policy that the roles come with: what it may hold at most, and what it allows and denies by the lab's evaluation."""
 
 from __future__ import annotations
 

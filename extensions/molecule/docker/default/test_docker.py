@@ -1,8 +1,8 @@
+"""Docker on Debian 13, from its own packages."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""Docker on Debian 13, from its own packages."""
 
 from __future__ import annotations
 

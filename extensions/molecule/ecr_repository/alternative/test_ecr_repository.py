@@ -1,8 +1,8 @@
+"""Repositories with everything set, one of which was there."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""Repositories with everything set, one of which was there."""
 
 from __future__ import annotations
 

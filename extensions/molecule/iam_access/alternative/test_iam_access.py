@@ -1,8 +1,8 @@
+"""All roles there can be, one of which was there with too many rights."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""All roles there can be, one of which was there with too many rights."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
+"""The roles that there always are: the hosts', and the one that rotates."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""The roles that there always are: the hosts', and the one that rotates."""
 
 from __future__ import annotations
 

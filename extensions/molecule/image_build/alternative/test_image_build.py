@@ -1,8 +1,8 @@
+"""One image of two, from a stage of a Dockerfile in a folder, with arguments and a secret file, and no tag that moves."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""One image of two, from a stage of a Dockerfile in a folder, with arguments and a secret file, and no tag that moves."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
+"""The end of a rotation of two passwords: the old ones are no longer let in."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""The end of a rotation of two passwords: the old ones are no longer let in."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
+"""Parameters at paths and with a key of one's own, one of which was there."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""Parameters at paths and with a key of one's own, one of which was there."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
+"""Parameters below the usual path, and a key of their own for the secrets."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""Parameters below the usual path, and a key of their own for the secrets."""
 
 from __future__ import annotations
 

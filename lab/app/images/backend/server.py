@@ -1,7 +1,3 @@
-# Copyright (c) 2026, popcon.deploy contributors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# SPDX-License-Identifier: GPL-3.0-or-later
-
 """The sample backend: writes and reads MySQL and Redis at every call and tells how it went.
 
 Settings, by environment: DB_HOST, DB_PORT, DB_NAME, DB_USERNAME, DB_PASSWORD, REDIS_HOST, REDIS_PORT, REDIS_PASSWORD if it
@@ -11,6 +7,10 @@ wants one, and SPRING_PROFILES_ACTIVE and JAVA_OPTS, which are only shown. APP_V
 `{"service", "version", "ok", "settings": {name: value}, "dependencies": {name: {"ok", "writes" | "error"}}}`.
 No answer and no log line holds a credential: of an error only its class and code are told.
 """
+
+# Copyright (c) 2026, popcon.deploy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 
 from __future__ import annotations
 

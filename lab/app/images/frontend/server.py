@@ -1,13 +1,13 @@
-# Copyright (c) 2026, popcon.deploy contributors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# SPDX-License-Identifier: GPL-3.0-or-later
-
 """The sample frontend: a page that shows what the backend says.
 
 Settings: BACKEND_URL by environment (`http://host:port`); APP_VERSION and APP_FAULT are baked into the image.
 `GET /` answers HTML, `GET /health` JSON `{"service", "version", "ok", "backend"}`; both 200 when the backend says it
 works, else 503. While the backend is being replaced, a visitor of `/` waits for the new one; `/health` says what is.
 """
+
+# Copyright (c) 2026, popcon.deploy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 
 from __future__ import annotations
 

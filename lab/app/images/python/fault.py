@@ -1,8 +1,8 @@
+"""What a service built to fail does at its start: APP_FAULT, baked into its image, is exit, crash, slow or unhealthy."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""What a service built to fail does at its start: APP_FAULT, baked into its image, is exit, crash, slow or unhealthy."""
 
 from __future__ import annotations
 

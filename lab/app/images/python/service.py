@@ -1,8 +1,8 @@
+"""What the sample services have in common: two paths, 200 or 503, few words in the log, and an orderly end."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""What the sample services have in common: two paths, 200 or 503, few words in the log, and an orderly end."""
 
 from __future__ import annotations
 

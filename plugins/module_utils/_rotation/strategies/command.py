@@ -1,10 +1,3 @@
-# Copyright (c) 2026, popcon.deploy contributors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# SPDX-License-Identifier: GPL-3.0-or-later
-
-# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
-# Do not use this from other collections or standalone plugins/modules!
-
 """A program of the user's own in the service's container.
 
 It gets one line of JSON on stdin for each step and ends with status 0 where that step is done:
@@ -17,6 +10,11 @@ It gets one line of JSON on stdin for each step and ends with status 0 where tha
 Each step may come again after it was done, or half done. To take a rotation back, `retire` has the values the other way
 round. What the program prints is shown to nobody.
 """
+
+# Copyright (c) 2026, popcon.deploy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: it can change at any time.
 
 from __future__ import annotations
 

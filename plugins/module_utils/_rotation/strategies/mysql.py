@@ -1,10 +1,3 @@
-# Copyright (c) 2026, popcon.deploy contributors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# SPDX-License-Identifier: GPL-3.0-or-later
-
-# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
-# Do not use this from other collections or standalone plugins/modules!
-
 """MySQL 8.0.14 and newer: an account has a first password and room for a second one.
 
 `RETAIN CURRENT PASSWORD` makes the first one the second. Done twice it destroys the password in use, so every statement
@@ -13,6 +6,11 @@ holds for a statement whose sender was killed and which the server gets to later
 
 `RETAIN CURRENT PASSWORD` after `AS` is in the server's grammar (sql_yacc.yy, `alter_user`), though not in the manual's.
 """
+
+# Copyright (c) 2026, popcon.deploy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: it can change at any time.
 
 from __future__ import annotations
 

@@ -1,10 +1,3 @@
-# Copyright (c) 2026, popcon.deploy contributors
-# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
-# SPDX-License-Identifier: GPL-3.0-or-later
-
-# Note that this module util is **PRIVATE** to the collection. It can have breaking changes at any time.
-# Do not use this from other collections or standalone plugins/modules!
-
 """What the strategies `mysql` and `mariadb` share: logins by the server's own client, in the server's container.
 
 The client reads an option file from its stdin: the login, and the SQL to execute. So neither is on a command line. SQL
@@ -13,6 +6,11 @@ holds hashes of passwords only, made here, because a server may log statements a
 An account is a user at a host, and one secret may stand for several: `root` at `localhost` and at `%`. The secret logs in
 if it does for all of them.
 """
+
+# Copyright (c) 2026, popcon.deploy contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Private to this collection: it can change at any time.
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
+"""The tables of status, history and releases, and the verdict on a host."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""The tables of status, history and releases, and the verdict on a host."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
+"""Stand-ins for what ecr_login talks to: registries (real TLS, behind a real proxy), AWS, and a credential helper."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""Stand-ins for what ecr_login talks to: registries (real TLS, behind a real proxy), AWS, and a credential helper."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
+"""A host that plays engine, compose and clone, so that a whole rollout can run in memory and fail anywhere."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""A host that plays engine, compose and clone, so that a whole rollout can run in memory and fail anywhere."""
 
 from __future__ import annotations
 

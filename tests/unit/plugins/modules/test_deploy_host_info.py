@@ -1,8 +1,8 @@
+"""The one look at a host: all problems at once, nothing that isn't asked for, and whether a deploy is needed."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""The one look at a host: all problems at once, nothing that isn't asked for, and whether a deploy is needed."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
+"""The module against a git server with TLS and a token, and a Parameter Store that holds the token."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""The module against a git server with TLS and a token, and a Parameter Store that holds the token."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
+"""Audiences of an OIDC provider, which moto can't change."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""Audiences of an OIDC provider, which moto can't change."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
+"""What a registry of ECR is asked, and what follows from its answers. Its API and the registry are stubs, over real TLS."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""What a registry of ECR is asked, and what follows from its answers. Its API and the registry are stubs, over real TLS."""
 
 from __future__ import annotations
 

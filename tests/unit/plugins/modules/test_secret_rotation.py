@@ -1,8 +1,8 @@
+"""The module as a whole, with an emulated Parameter Store and a service that a program stands for."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""The module as a whole, with an emulated Parameter Store and a service that a program stands for."""
 
 from __future__ import annotations
 

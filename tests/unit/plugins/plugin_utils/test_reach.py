@@ -1,8 +1,8 @@
+"""What keeps an instance from being reached, in words."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""What keeps an instance from being reached, in words."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
+"""Secrets are taken out of a text in every shape programs commonly write them."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""Secrets are taken out of a text in every shape programs commonly write them."""
 
 from __future__ import annotations
 

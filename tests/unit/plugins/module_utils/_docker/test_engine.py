@@ -1,7 +1,8 @@
+"""The engine's API, as a server at a socket of this machine plays it."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The engine's API, as a server at a socket of this machine plays it."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
+"""Parts of image references, and what is said of images that can't be had; `pinned` is tested with releases and targets."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""Parts of image references, and what is said of images that can't be had; `pinned` is tested with releases and targets."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
+"""What is said of a compose file that could be safer."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is said of a compose file that could be safer."""
 
 from __future__ import annotations
 

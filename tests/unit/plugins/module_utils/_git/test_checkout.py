@@ -1,8 +1,8 @@
+"""Checkouts by real git from a real repository, over the file transport."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""Checkouts by real git from a real repository, over the file transport."""
 
 from __future__ import annotations
 

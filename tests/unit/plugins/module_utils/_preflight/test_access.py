@@ -1,8 +1,8 @@
+"""What a host may do and can reach, and in which words it is told if not."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""What a host may do and can reach, and in which words it is told if not."""
 
 from __future__ import annotations
 

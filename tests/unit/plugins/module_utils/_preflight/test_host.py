@@ -1,8 +1,8 @@
+"""What a host has, read from what its programs and files say, and when that is too old or too little."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""What a host has, read from what its programs and files say, and when that is too old or too little."""
 
 from __future__ import annotations
 

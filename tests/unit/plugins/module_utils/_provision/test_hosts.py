@@ -1,8 +1,8 @@
+"""Hosts and their bucket as they are wanted, and as they are found in what AWS says of them."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""Hosts and their bucket as they are wanted, and as they are found in what AWS says of them."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
+"""Policies that are filled in and compared."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""Policies that are filled in and compared."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
+"""A network as it is wanted, and as it is found in what AWS says of it."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""A network as it is wanted, and as it is found in what AWS says of it."""
 
 from __future__ import annotations
 

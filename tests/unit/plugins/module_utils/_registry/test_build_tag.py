@@ -1,8 +1,8 @@
+"""What an image is built from: its commit, its tag, and what is refused. The repositories are real."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""What an image is built from: its commit, its tag, and what is refused. The repositories are real."""
 
 from __future__ import annotations
 

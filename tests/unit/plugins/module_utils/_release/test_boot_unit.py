@@ -1,8 +1,8 @@
+"""The unit that finishes a release at boot; systemd's own reading of it is seen in the lab."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""The unit that finishes a release at boot; systemd's own reading of it is seen in the lab."""
 
 from __future__ import annotations
 

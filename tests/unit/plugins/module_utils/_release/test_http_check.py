@@ -1,7 +1,8 @@
+"""HTTP checks against a real server on this machine."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""HTTP checks against a real server on this machine."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
+"""A rollout from lock to record on a host that is played; what real ones do is seen in the lab."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""A rollout from lock to record on a host that is played; what real ones do is seen in the lab."""
 
 from __future__ import annotations
 

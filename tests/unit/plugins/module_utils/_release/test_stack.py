@@ -1,8 +1,8 @@
+"""The steps of a release, against an engine and a compose that play back what real ones say."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""The steps of a release, against an engine and a compose that play back what real ones say."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
+"""Rotation: its whole table of decisions, and that one killed anywhere is gone on with, with a value that logs in all the time."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""Rotation: its whole table of decisions, and that one killed anywhere is gone on with, with a value that logs in all the time."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
+"""What is on a host against what is recorded: tables of facts and of what is said about them."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""What is on a host against what is recorded: tables of facts and of what is said about them."""
 
 from __future__ import annotations
 

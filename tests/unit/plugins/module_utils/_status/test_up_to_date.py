@@ -1,8 +1,8 @@
+"""When a host is where a deploy would bring it: a table of differences, and looking with a real clone and real records."""
+
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-
-"""When a host is where a deploy would bring it: a table of differences, and looking with a real clone and real records."""
 
 from __future__ import annotations
 
