@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from ansible_collections.popcon.deploy.plugins.module_utils._common.types import Json
+
 DOCUMENTATION = r"""
 ---
 name: kept_releases_table
@@ -49,8 +51,6 @@ _value:
 import typing as t
 
 from ansible_collections.popcon.deploy.plugins.plugin_utils._table import UNKNOWN, commit, deed, table
-
-Json = dict[str, t.Any]
 
 HEADINGS = ("HOST", "RELEASE", "COMMIT", "ACTION", "BY", "ENDED", "RESULT", "TO GO BACK TO")
 

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from ansible_collections.popcon.deploy.plugins.module_utils._common.types import Json
+
 DOCUMENTATION = r"""
 ---
 name: plan_table
@@ -39,8 +41,6 @@ _value:
 import typing as t
 
 from ansible_collections.popcon.deploy.plugins.module_utils._provision.plan import text
-
-Json = dict[str, t.Any]
 
 SIGNS = {"create": "+", "update": "~", "delete": "-", "conflict": "!", "report": "?"}
 

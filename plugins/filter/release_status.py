@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from ansible_collections.popcon.deploy.plugins.module_utils._common.types import Json
+
 DOCUMENTATION = r"""
 ---
 name: release_status
@@ -57,8 +59,6 @@ _value:
 import typing as t
 
 from ansible_collections.popcon.deploy.plugins.plugin_utils._table import commit
-
-Json = dict[str, t.Any]
 
 _ADDED_BY_ANSIBLE = ("changed", "failed", "invocation")
 

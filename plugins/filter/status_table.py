@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from ansible_collections.popcon.deploy.plugins.module_utils._common.types import Json
+
 DOCUMENTATION = r"""
 ---
 name: status_table
@@ -38,8 +40,6 @@ _value:
 import typing as t
 
 from ansible_collections.popcon.deploy.plugins.plugin_utils._table import UNKNOWN, age, commit, deed, digest, table
-
-Json = dict[str, t.Any]
 
 HEADINGS = ("HOST", "SERVICE", "RUNS", "RECORDED", "HEALTH", "UP", "RESTARTS", "PORT")
 

@@ -265,9 +265,8 @@ from ansible_collections.popcon.deploy.plugins.module_utils._common.aws import r
 from ansible_collections.popcon.deploy.plugins.module_utils._git import checkout
 from ansible_collections.popcon.deploy.plugins.module_utils._release.http_check import HttpCheck
 from ansible_collections.popcon.deploy.plugins.module_utils._release.module import SHARED_ARGUMENTS, carry_out
-from ansible_collections.popcon.deploy.plugins.module_utils._release.record import Project, Target
 from ansible_collections.popcon.deploy.plugins.module_utils._release.rollout import Rollout
-from ansible_collections.popcon.deploy.plugins.module_utils._release.stack import Job
+from ansible_collections.popcon.deploy.plugins.module_utils._release.target import Job, Project, Target
 from ansible_collections.popcon.deploy.plugins.module_utils._settings.render import Rendered, read_contract, render
 
 JOB: dict[str, t.Any] = {

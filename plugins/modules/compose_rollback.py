@@ -151,8 +151,8 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.popcon.deploy.plugins.module_utils._release.module import SHARED_ARGUMENTS, carry_out
-from ansible_collections.popcon.deploy.plugins.module_utils._release.record import Project
 from ansible_collections.popcon.deploy.plugins.module_utils._release.rollout import Rollout
+from ansible_collections.popcon.deploy.plugins.module_utils._release.target import Project
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     **SHARED_ARGUMENTS,

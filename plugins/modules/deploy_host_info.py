@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from ansible_collections.popcon.deploy.plugins.module_utils._common.types import Json
+
 DOCUMENTATION = r"""
 ---
 module: deploy_host_info
@@ -247,6 +249,7 @@ from concurrent.futures import ThreadPoolExecutor
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.popcon.deploy.plugins.module_utils._common.aws import retrying_config, show_warnings
 from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import attempt
+from ansible_collections.popcon.deploy.plugins.module_utils._docker.container import row_of
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.engine import Engine
 from ansible_collections.popcon.deploy.plugins.module_utils._git.command import check_ref, check_repository, private_git
 from ansible_collections.popcon.deploy.plugins.module_utils._git.token import read_token
@@ -261,7 +264,6 @@ from ansible_collections.popcon.deploy.plugins.module_utils._preflight.access im
 )
 from ansible_collections.popcon.deploy.plugins.module_utils._registry import stored_logins
 from ansible_collections.popcon.deploy.plugins.module_utils._release.records import Records
-from ansible_collections.popcon.deploy.plugins.module_utils._release.stack import row
 from ansible_collections.popcon.deploy.plugins.module_utils._status import up_to_date
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
@@ -279,7 +281,6 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "inputs": {"type": "str"},
 }
 
-Json = dict[str, t.Any]
 
 # What a deploy needs besides Docker, and what tells whether it is there.
 TOOLS: dict[str, t.Callable[[], object]] = {
@@ -466,7 +467,7 @@ def look_at_project(module: AnsibleAWSModule, host: Json) -> Project:
     params = module.params
     records, engine = Records(params["state_dir"], params["project"]), Engine()
     containers = engine.containers(records.project) if host["engine"] else []
-    project = Project(records.last_good(), records.holder(), [row(container) for container in containers])
+    project = Project(records.last_good(), records.holder(), [row_of(container) for container in containers])
     if params["inputs"] is None or host["missing"] or project.good is None:
         return project
     auths = [stored_logins.stored, stored_logins.minted]

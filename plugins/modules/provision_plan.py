@@ -105,12 +105,13 @@ problems:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import conclude
+from ansible_collections.popcon.deploy.plugins.module_utils._common.types import Json
 from ansible_collections.popcon.deploy.plugins.module_utils._provision import hosts, key, network, plan, roles
 
 AREAS = {"access": roles, "key": key, "network": network, "target": hosts}
 
 
-def run(params: plan.Json, check_mode: bool) -> plan.Json:
+def run(params: Json, check_mode: bool) -> Json:
     """The module's result."""
     area, mark, removing = AREAS[params["area"]], params["mark"], params["state"] == "absent"
     settings = {**params["wanted"], "removing": removing}
@@ -118,7 +119,7 @@ def run(params: plan.Json, check_mode: bool) -> plan.Json:
     # What is not marked is nobody's to remove, whatever it is called.
     wanted = [] if removing else area.wanted(settings, mark)
     in_the_way = getattr(area, "KINDS", ()) if removing else ()
-    ids: plan.Json = {}
+    ids: Json = {}
     for one in found:
         ids.setdefault(one.kind, {})[one.name] = one.id
     rows = plan.plan(wanted, found, mark, params["adopt"], in_the_way)

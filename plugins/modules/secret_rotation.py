@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from ansible_collections.popcon.deploy.plugins.module_utils._common.types import Json
+
 DOCUMENTATION = r"""
 ---
 module: secret_rotation
@@ -226,13 +228,12 @@ from ansible_collections.popcon.deploy.plugins.module_utils._common.aws import (
     retrying_config,
 )
 from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError, conclude
+from ansible_collections.popcon.deploy.plugins.module_utils._common.text import now
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.exec import executor
-from ansible_collections.popcon.deploy.plugins.module_utils._release.records import Records, now
+from ansible_collections.popcon.deploy.plugins.module_utils._release.records import Records
 from ansible_collections.popcon.deploy.plugins.module_utils._rotation.pending import Candidates, Holder, candidates_path
 from ansible_collections.popcon.deploy.plugins.module_utils._rotation.rotation import Rotation, find_secrets
 from ansible_collections.popcon.deploy.plugins.module_utils._settings.parameters import assign_keys, read_parameters
-
-Json = dict[str, t.Any]
 
 # How long to wait for a deploy on this host, which may restart the services that the strategies work in.
 WAIT_SECONDS = 600.0

@@ -67,8 +67,9 @@ import json
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto3_error_code
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.popcon.deploy.plugins.module_utils._common.aws import aws_errors_in_words
+from ansible_collections.popcon.deploy.plugins.module_utils._common.types import Json
 from ansible_collections.popcon.deploy.plugins.module_utils._provision.module import Compared, converge, pairs, unpaired
-from ansible_collections.popcon.deploy.plugins.module_utils._provision.plan import Json, Resource
+from ansible_collections.popcon.deploy.plugins.module_utils._provision.plan import Resource
 
 
 class Document(Compared):

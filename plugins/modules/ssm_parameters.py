@@ -97,9 +97,9 @@ problems:
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.popcon.deploy.plugins.module_utils._common.aws import aws_errors_in_words, retrying_config
+from ansible_collections.popcon.deploy.plugins.module_utils._common.types import Json
 from ansible_collections.popcon.deploy.plugins.module_utils._provision.module import Provider, converge, pairs, unpaired
 from ansible_collections.popcon.deploy.plugins.module_utils._provision.parameters import Table, rows, table
-from ansible_collections.popcon.deploy.plugins.module_utils._provision.plan import Json
 
 
 class Parameters(Provider):

@@ -20,8 +20,7 @@ import typing as t
 
 from ansible_collections.popcon.deploy.plugins.module_utils._common import process as _process
 from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError
-
-Json = dict[str, t.Any]
+from ansible_collections.popcon.deploy.plugins.module_utils._common.types import Json
 
 # Compose gives a variable of its process more weight than the env file, so it gets only what it needs to run.
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")

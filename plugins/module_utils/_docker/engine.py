@@ -21,14 +21,13 @@ import typing as t
 from urllib.parse import quote, urlencode
 
 from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError
+from ansible_collections.popcon.deploy.plugins.module_utils._common.types import Json
 
 SOCKET = "/var/run/docker.sock"
 # Longer than the engine's own limit on reaching a registry.
 TIMEOUT_SECONDS = 90.0
 #: Compose's label for the service that a container is of.
 SERVICE_LABEL = "com.docker.compose.service"
-
-Json = dict[str, t.Any]
 
 
 class EngineError(DeployError):

@@ -8,11 +8,14 @@
 from __future__ import annotations
 
 import subprocess
+import typing as t
 
 from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError
 from ansible_collections.popcon.deploy.plugins.module_utils._common.process import run
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.engine import SERVICE_LABEL, Engine
-from ansible_collections.popcon.deploy.plugins.module_utils._rotation.strategies.table import Exec
+
+#: Runs a command in the service's container with these bytes on its stdin: exit status, stdout, stderr.
+Exec = t.Callable[["list[str]", bytes], "tuple[int, bytes, bytes]"]
 
 EXEC_SECONDS = 600
 

@@ -16,9 +16,8 @@ import itertools
 import time
 import typing as t
 
+from ansible_collections.popcon.deploy.plugins.module_utils._common.types import Json
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.engine import epoch
-
-Json = dict[str, t.Any]
 
 #: For how many seconds a container must have been well, by how that is told. Of one without a healthcheck nothing is known but that
 #: it runs: it gets the time that `docker service update` watches a task for (`--update-monitor`).

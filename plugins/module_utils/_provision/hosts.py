@@ -10,8 +10,9 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError
+from ansible_collections.popcon.deploy.plugins.module_utils._common.types import Json
 from ansible_collections.popcon.deploy.plugins.module_utils._provision.iam_policy import statements
-from ansible_collections.popcon.deploy.plugins.module_utils._provision.plan import Json, Resource, marked, own_tags
+from ansible_collections.popcon.deploy.plugins.module_utils._provision.plan import Resource, marked, own_tags
 
 #: Tokens only, and none for a container: one more hop than the host itself is too far.
 METADATA = {"http_endpoint": "enabled", "http_tokens": "required", "http_put_response_hop_limit": 1}

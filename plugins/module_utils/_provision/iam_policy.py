@@ -12,8 +12,7 @@ import re
 import typing as t
 
 from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError
-
-Json = dict[str, t.Any]
+from ansible_collections.popcon.deploy.plugins.module_utils._common.types import Json
 
 # IAM's own variables, such as ${aws:userid}, are not in capitals and stay.
 _PLACEHOLDER = re.compile(r"\$\{([A-Z][A-Z0-9_]*)\}")

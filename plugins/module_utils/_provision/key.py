@@ -7,7 +7,8 @@
 
 from __future__ import annotations
 
-from ansible_collections.popcon.deploy.plugins.module_utils._provision.plan import Json, Resource, marked, own_tags
+from ansible_collections.popcon.deploy.plugins.module_utils._common.types import Json
+from ansible_collections.popcon.deploy.plugins.module_utils._provision.plan import Resource, marked, own_tags
 
 
 def wanted(settings: Json, mark: str) -> list[Resource]:

@@ -13,10 +13,11 @@ import typing as t
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.popcon.deploy.plugins.module_utils._common.aws import aws_errors_in_words
 from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError, conclude
+from ansible_collections.popcon.deploy.plugins.module_utils._common.types import Json
 from ansible_collections.popcon.deploy.plugins.module_utils._provision import plan
 
 #: Options of all of them; see the doc fragment `provision`.
-OPTIONS: plan.Json = {
+OPTIONS: Json = {
     "mark": {"type": "str", "required": True},
     "tags": {"type": "dict", "default": {}},
     "adopt": {"type": "bool", "default": False},
@@ -33,20 +34,20 @@ class Provider(abc.ABC):
         self.tags = plan.marked(self.params["tags"], self.params["mark"])
 
     @abc.abstractmethod
-    def rows(self) -> list[plan.Json]:
+    def rows(self) -> list[Json]:
         """The plan."""
 
     @abc.abstractmethod
-    def apply(self, row: plan.Json) -> None:
+    def apply(self, row: Json) -> None:
         """Do what a row of the plan says."""
 
     @abc.abstractmethod
-    def _tag(self, row: plan.Json, tags: list[dict[str, str]]) -> None: ...
+    def _tag(self, row: Json, tags: list[dict[str, str]]) -> None: ...
 
     @abc.abstractmethod
-    def _untag(self, row: plan.Json, names: list[str]) -> None: ...
+    def _untag(self, row: Json, names: list[str]) -> None: ...
 
-    def _change_tags(self, row: plan.Json) -> None:
+    def _change_tags(self, row: Json) -> None:
         """Set and take away the tags that a row names."""
         name = "tags."
         changed = {
@@ -73,21 +74,21 @@ class Compared(Provider):
     def found(self) -> list[plan.Resource]:
         """What is there."""
 
-    def rows(self) -> list[plan.Json]:
+    def rows(self) -> list[Json]:
         """The plan."""
         wanted = self.wanted() if self.params["state"] == "present" else []
         return plan.plan(wanted, self.found(), self.params["mark"], self.params["adopt"])
 
     @abc.abstractmethod
-    def _create(self, row: plan.Json) -> None: ...
+    def _create(self, row: Json) -> None: ...
 
     @abc.abstractmethod
-    def _update(self, row: plan.Json) -> None: ...
+    def _update(self, row: Json) -> None: ...
 
     @abc.abstractmethod
-    def _delete(self, row: plan.Json) -> None: ...
+    def _delete(self, row: Json) -> None: ...
 
-    def apply(self, row: plan.Json) -> None:
+    def apply(self, row: Json) -> None:
         """Do what the row says."""
         with aws_errors_in_words(f"{row['action']} the {self.noun} {row['name']}", self.rights, self.region):
             {"create": self._create, "update": self._update, "delete": self._delete}[row["action"]](row)
@@ -95,7 +96,7 @@ class Compared(Provider):
                 self._change_tags(row)
 
 
-def converge(kind: type[Provider], options: plan.Json, **more: t.Any) -> None:
+def converge(kind: type[Provider], options: Json, **more: t.Any) -> None:
     """Be the module with these options besides OPTIONS: plan, and apply unless in check mode or something is in the way.
 
     :param more: what AnsibleAWSModule takes besides.
@@ -104,7 +105,7 @@ def converge(kind: type[Provider], options: plan.Json, **more: t.Any) -> None:
     conclude(module, _converge, module, kind)
 
 
-def _converge(module: AnsibleAWSModule, kind: type[Provider]) -> plan.Json:
+def _converge(module: AnsibleAWSModule, kind: type[Provider]) -> Json:
     provider = kind(module)
     rows = provider.rows()
     result = plan.result(rows)

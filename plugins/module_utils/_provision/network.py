@@ -11,7 +11,8 @@ import ipaddress
 import typing as t
 
 from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError
-from ansible_collections.popcon.deploy.plugins.module_utils._provision.plan import Json, Resource, marked, own_tags
+from ansible_collections.popcon.deploy.plugins.module_utils._common.types import Json
+from ansible_collections.popcon.deploy.plugins.module_utils._provision.plan import Resource, marked, own_tags
 
 EVERYWHERE = "0.0.0.0/0"
 

@@ -11,7 +11,8 @@ import re
 import typing as t
 
 from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError
-from ansible_collections.popcon.deploy.plugins.module_utils._provision.plan import Json, Resource, as_row, marked, plan
+from ansible_collections.popcon.deploy.plugins.module_utils._common.types import Json
+from ansible_collections.popcon.deploy.plugins.module_utils._provision.plan import Resource, as_row, marked, plan
 
 #: How much a parameter of the standard tier holds, in bytes.
 _LIMIT = 4096

@@ -10,6 +10,8 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from ansible_collections.popcon.deploy.plugins.module_utils._common.types import Json
+
 #: The tag that says who made a resource. Nothing is changed or removed that does not bear it.
 MARK = "ManagedBy"
 
@@ -18,8 +20,6 @@ UNKNOWN = "(known after apply)"
 
 #: Rows with one of these actions change something.
 CHANGING = ("create", "update", "delete")
-
-Json = dict[str, t.Any]
 
 
 @dataclasses.dataclass

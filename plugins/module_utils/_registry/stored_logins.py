@@ -14,7 +14,9 @@ import typing as t
 
 from ansible_collections.popcon.deploy.plugins.module_utils._common.aws import require_sdk, retrying_config
 from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError
+from ansible_collections.popcon.deploy.plugins.module_utils._common.types import Json
 from ansible_collections.popcon.deploy.plugins.module_utils._registry import credential_store, docker_config, ecr
+from ansible_collections.popcon.deploy.plugins.module_utils._registry.login import Login
 
 # Under this key docker/cli keeps the login of Docker Hub (registry.IndexServer).
 _DOCKER_HUB_KEY = "https://index.docker.io/v1/"
@@ -65,3 +67,19 @@ def _header(credentials: docker_config.Credentials, server: str) -> str:
     """Source: Docker Engine API, "Authentication"."""
     fields = {"username": credentials.username, "password": credentials.secret, "serveraddress": server}
     return base64.urlsafe_b64encode(json.dumps(fields).encode()).decode()
+
+
+def tokens() -> list[Json]:
+    """The registries that the running user is logged in to, and when the stored tokens end.
+
+    :raises DeployError: the stored logins can't be read.
+    """
+    login = Login.of(None, None, True)
+    config, notes = credential_store.read_json(login.path), credential_store.read_json(login.notes_path)
+    rows = []
+    for registry in sorted({**(config.get("auths") or {}), **(config.get("credHelpers") or {})}):
+        helper = docker_config.helper_of(config, registry)
+        stored = None if helper else docker_config.stored_in_file(config, registry)
+        end = ecr.known_end(stored, notes.get(registry)) if stored else None
+        rows.append({"registry": registry, "expires_at": None if end is None else ecr.iso(end)})
+    return rows

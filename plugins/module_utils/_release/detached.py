@@ -29,22 +29,19 @@ import time
 import typing as t
 
 from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError, attempt
+from ansible_collections.popcon.deploy.plugins.module_utils._common.private_file import (
+    make_private_folder,
+    open_own_file,
+    try_lock,
+)
 from ansible_collections.popcon.deploy.plugins.module_utils._common.secret_file import (
     open_secret_file,
     read_regular_file,
     write_secret_file,
 )
-from ansible_collections.popcon.deploy.plugins.module_utils._release.records import (
-    first_line,
-    json_line,
-    json_object,
-    make_private_folder,
-    now,
-    open_own_file,
-    try_lock,
-)
+from ansible_collections.popcon.deploy.plugins.module_utils._common.text import first_line, json_line, json_object, now
+from ansible_collections.popcon.deploy.plugins.module_utils._common.types import Json
 
-Json = dict[str, t.Any]
 Say = t.Callable[[str], None]
 
 KEPT_RUNS = 20

@@ -14,12 +14,12 @@ import uuid
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.popcon.deploy.plugins.module_utils._common.aws import show_warnings
 from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import attempt
+from ansible_collections.popcon.deploy.plugins.module_utils._common.types import Json
 from ansible_collections.popcon.deploy.plugins.module_utils._release import detached
-from ansible_collections.popcon.deploy.plugins.module_utils._release.record import Project
 from ansible_collections.popcon.deploy.plugins.module_utils._release.records import Records
 from ansible_collections.popcon.deploy.plugins.module_utils._release.rollout import Rollout
+from ansible_collections.popcon.deploy.plugins.module_utils._release.target import Project
 
-Json = dict[str, t.Any]
 Step = t.Callable[[Rollout, Project], Json]
 
 SHARED_ARGUMENTS: Json = {

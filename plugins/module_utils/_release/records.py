@@ -19,21 +19,25 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
-import json
 import os
 import re
 import shutil
-import stat
 import time
 import typing as t
 
 from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError, os_errors_in_words
+from ansible_collections.popcon.deploy.plugins.module_utils._common.private_file import (
+    is_own_folder,
+    make_private_folder,
+    open_own_file,
+    try_lock,
+)
 from ansible_collections.popcon.deploy.plugins.module_utils._common.secret_file import (
     read_regular_file,
     write_secret_file,
 )
-
-Json = dict[str, t.Any]
+from ansible_collections.popcon.deploy.plugins.module_utils._common.text import first_line, json_line, json_object, now
+from ansible_collections.popcon.deploy.plugins.module_utils._common.types import Json
 
 FORMAT = 1
 # Source: compose-go, loader.NormalizeProjectName.
@@ -45,30 +49,6 @@ TAIL_SIZE = 1024 * 1024
 _TRY_SECONDS = 0.2
 # One name, as only the holder of the lock makes releases: so what a killed one left is found.
 _UNFINISHED = ".new"
-
-
-def now(ago: float = 0) -> str:
-    """The time, or that of so many seconds ago, as records have it: UTC, to the second, like `2026-11-23T07:00:00Z`."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - ago))
-
-
-def make_private_folder(path: str) -> None:
-    """Make a folder and those missing on the way to it, for the running user alone (0700).
-
-    :param path: absolute.
-    :raises DeployError: it can't be made, or is there and somebody else's.
-    """
-    missing = []
-    folder = path
-    while not os.path.lexists(folder):
-        missing.append(folder)
-        folder = os.path.dirname(folder)
-    with os_errors_in_words("make the folder", path):
-        for folder in reversed(missing):
-            with contextlib.suppress(FileExistsError):
-                os.mkdir(folder, 0o700)
-        _is_there(path)
-        os.chmod(path, 0o700)
 
 
 class Records:
@@ -229,7 +209,7 @@ class Records:
 
         Who got it this very moment may not be named yet: `{}`.
         """
-        if not _is_there(self.folder) or not os.path.lexists(self._lock):
+        if not is_own_folder(self.folder) or not os.path.lexists(self._lock):
             return None
         fd = open_own_file(self._lock, os.O_RDONLY)
         with open(fd, "rb", buffering=0):
@@ -237,7 +217,7 @@ class Records:
 
     def _numbers(self) -> list[int]:
         """The numbers of the release folders, damaged ones too, ascending."""
-        if not _is_there(self.folder) or not _is_there(self._releases):
+        if not is_own_folder(self.folder) or not is_own_folder(self._releases):
             return []
         with os_errors_in_words("read", self._releases):
             return sorted(int(name) for name in os.listdir(self._releases) if re.fullmatch("[1-9][0-9]*", name))
@@ -253,7 +233,7 @@ class Records:
 
     def _lines(self) -> list[Json]:
         """The end of the history, oldest line first."""
-        if not _is_there(self.folder) or not os.path.lexists(self._history):
+        if not is_own_folder(self.folder) or not os.path.lexists(self._history):
             return []
         fd = open_own_file(self._history, os.O_RDONLY)
         with open(fd, "rb", buffering=0), os_errors_in_words("read", self._history):
@@ -263,74 +243,11 @@ class Records:
         return [line for line in map(json_object, lines) if line]
 
 
-def first_line(text: str | None) -> str | None:
-    """The first line of a text that has something in it, or None."""
-    return next((line.strip() for line in (text or "").splitlines() if line.strip()), None)
-
-
 def _named(holder: Json | None) -> str:
     who = {"by": "somebody", "origin": "origin unknown", "since": "just now", "run": "unknown", "pid": "unknown"}
     who.update({key: value for key, value in (holder or {}).items() if value})
     return "{by} ({origin}) since {since} (run {run}, pid {pid})".format(**who)
 
 
-def json_line(value: Json) -> bytes:
-    """A line of JSON."""
-    # Escaped to ASCII, it has no line ends but the last one.
-    return json.dumps(value).encode() + b"\n"
-
-
-def json_object(data: bytes) -> Json | None:
-    """The object that some JSON stands for; None if it is damaged or no object."""
-    try:
-        value = json.loads(data)
-    except ValueError:
-        return None
-    return value if isinstance(value, dict) else None
-
-
 def _read_json(fd: int) -> Json | None:
     return json_object(os.pread(fd, TAIL_SIZE, 0))
-
-
-def try_lock(fd: int, kind: int) -> bool:
-    """Whether a flock of this kind (LOCK_EX, LOCK_SH) could be had at once."""
-    try:
-        fcntl.flock(fd, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def open_own_file(path: str, flags: int) -> int:
-    """The descriptor of a plain file of the running user's; flags as for `os.open`, with O_CREAT the mode is 0600.
-
-    :raises DeployError: it can't be opened, or isn't one.
-    """
-    with os_errors_in_words("open", path):
-        # Not blocking: opening a FIFO would wait for its other end.
-        fd = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
-    info = os.fstat(fd)
-    if not stat.S_ISREG(info.st_mode) or info.st_uid != os.geteuid():
-        os.close(fd)
-        raise DeployError(
-            f"{path} is not a plain file of the user this runs as: remove it, or run as its owner (become)."
-        )
-    return fd
-
-
-def _is_there(folder: str) -> bool:
-    """Whether the folder is there, and then the user's own.
-
-    :raises DeployError: it isn't, or may not be looked for.
-    """
-    with os_errors_in_words("read", folder):
-        try:
-            info = os.lstat(folder)
-        except FileNotFoundError:
-            return False
-    if not stat.S_ISDIR(info.st_mode) or info.st_uid != os.geteuid():
-        raise DeployError(
-            f"{folder} is not a folder of the user this runs as: run as its owner (become), or remove it."
-        )
-    return True

@@ -26,36 +26,34 @@ from ansible_collections.popcon.deploy.plugins.module_utils._common.secret_file 
     read_regular_file,
     write_secret_file,
 )
+from ansible_collections.popcon.deploy.plugins.module_utils._common.text import first_line
+from ansible_collections.popcon.deploy.plugins.module_utils._common.types import Json
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.compose import Compose
+from ansible_collections.popcon.deploy.plugins.module_utils._docker.container import row_of
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.engine import Engine
 from ansible_collections.popcon.deploy.plugins.module_utils._git import checkout
 from ansible_collections.popcon.deploy.plugins.module_utils._registry import stored_logins
 from ansible_collections.popcon.deploy.plugins.module_utils._release import http_check
 from ansible_collections.popcon.deploy.plugins.module_utils._release.boot_unit import Resume
 from ansible_collections.popcon.deploy.plugins.module_utils._release.record import (
-    Project,
-    Target,
     differences,
     pinned_images,
     record_fields,
     recorded_target,
     refuse_other_images,
 )
-from ansible_collections.popcon.deploy.plugins.module_utils._release.records import PROJECT_NAME, Records, first_line
+from ansible_collections.popcon.deploy.plugins.module_utils._release.records import PROJECT_NAME, Records
 from ansible_collections.popcon.deploy.plugins.module_utils._release.stack import (
     ENGINE_BACK_SECONDS,
-    UNTOUCHED,
-    Job,
     Plan,
     Release,
     Wanted,
-    row,
 )
+from ansible_collections.popcon.deploy.plugins.module_utils._release.target import UNTOUCHED, Job, Project, Target
 from ansible_collections.popcon.deploy.plugins.module_utils._settings import dotenv, render
 from ansible_collections.popcon.deploy.plugins.module_utils._settings.contract import parse_contract
-from ansible_collections.popcon.deploy.plugins.module_utils._status.drift import differing_keys
+from ansible_collections.popcon.deploy.plugins.module_utils._settings.dotenv import differing_keys
 
-Json = dict[str, t.Any]
 Say = t.Callable[[str], None]
 
 _CANDIDATE = "settings"
@@ -430,7 +428,7 @@ class Rollout:
         return sorted(key for keys in changes.values() for key in keys), [f"{path}: {line}" for line in lines]
 
     def _rows(self) -> list[Json]:
-        rows, _dummy = attempt(lambda: [row(container) for container in self._engine.containers(self._project.name)])
+        rows, _dummy = attempt(lambda: [row_of(container) for container in self._engine.containers(self._project.name)])
         return rows or []
 
     def _locked(self) -> contextlib.AbstractContextManager[None]:

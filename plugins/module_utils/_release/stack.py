@@ -18,12 +18,18 @@ import typing as t
 
 from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError
 from ansible_collections.popcon.deploy.plugins.module_utils._common.secret_file import write_secret_file
+from ansible_collections.popcon.deploy.plugins.module_utils._common.types import Json
 from ansible_collections.popcon.deploy.plugins.module_utils._docker import compose as _compose
 from ansible_collections.popcon.deploy.plugins.module_utils._docker import lint, readiness
-from ansible_collections.popcon.deploy.plugins.module_utils._docker.engine import SERVICE_LABEL, Engine
-from ansible_collections.popcon.deploy.plugins.module_utils._docker.image import pinned, shortened, without_tag
-
-Json = dict[str, t.Any]
+from ansible_collections.popcon.deploy.plugins.module_utils._docker.container import (
+    image_of,
+    number_of,
+    row_of,
+    service_of,
+)
+from ansible_collections.popcon.deploy.plugins.module_utils._docker.engine import Engine
+from ansible_collections.popcon.deploy.plugins.module_utils._docker.image import pinned, shortened
+from ansible_collections.popcon.deploy.plugins.module_utils._release.target import UNTOUCHED, Job
 
 SAMPLE_SECONDS = 0.5
 # How long the engine may be away, as when it is restarted.
@@ -31,7 +37,6 @@ ENGINE_BACK_SECONDS = 120.0
 # What an image of which no earlier one is known is taken to need.
 UNKNOWN_IMAGE_BYTES = 1024**3
 _RESTARTS_WITH = "restarts with"
-UNTOUCHED = "What ran before keeps running: nothing was changed."
 
 
 class Wanted(t.NamedTuple):
@@ -68,14 +73,6 @@ class Plan(t.NamedTuple):
         lines += [f"recreate {name}: {', '.join(reasons)}" for name, reasons in self.recreate.items()]
         lines += [f"start {name}" for name in self.start]
         return lines + [f"remove container {name}" for name in self.remove]
-
-
-class Job(t.NamedTuple):
-    """A command to run once, in a container made as the service's would be; `seconds` is how long it may take."""
-
-    service: str
-    command: list[str]
-    seconds: int
 
 
 class Release:
@@ -127,15 +124,15 @@ class Release:
         """What `apply` would do now; changes nothing."""
         containers = self.containers()
         services = self._model["services"]
-        here = {_service(container) for container in containers} & set(services)
+        here = {service_of(container) for container in containers} & set(services)
         diverged = self._diverged(containers) if here else set()
         # Compose 5 says nothing of these, and earlier ones that they are created. One that did its work is started by `up` too.
-        stopped = {_service(c) for c in containers if readiness.is_stopped(c)}
+        stopped = {service_of(c) for c in containers if readiness.is_stopped(c)}
         short, surplus = self._scaled(containers)
         using = self._services_using(self._wanted.changed_keys)
         reasons: dict[str, list[str]] = {}
         for container in containers:
-            name, old = _service(container), _image_of(container)
+            name, old = service_of(container), image_of(container)
             if name in here and old != self.images.get(name, old):
                 reasons[name] = [f"image {shortened(old)} -> {shortened(self.images[name])}"]
         for name in here:
@@ -155,14 +152,14 @@ class Release:
             create=[name for name in services if name not in here or name in short],
             recreate={name: reasons[name] for name in _compose.in_dependency_order(self._model, reasons)},
             start=[name for name in services if name in stopped and name not in reasons],
-            remove=[c["Name"].lstrip("/") for c in containers if _service(c) not in services or c in surplus],
+            remove=[c["Name"].lstrip("/") for c in containers if service_of(c) not in services or c in surplus],
         )
 
     def _scaled(self, containers: list[Json]) -> tuple[set[str], list[Json]]:
         """The services that have fewer containers than they should, and the containers beyond that: a hash tells of neither."""
         short, surplus = set(), []
         for name, service in self._model["services"].items():
-            own = sorted((c for c in containers if _service(c) == name), key=_number)
+            own = sorted((c for c in containers if service_of(c) == name), key=number_of)
             wanted = _compose.replicas(service)
             if len(own) < wanted:
                 short.add(name)
@@ -180,7 +177,7 @@ class Release:
         """
         if not services:
             return
-        running = {_service(container): container["Image"] for container in self.containers()}
+        running = {service_of(container): container["Image"] for container in self.containers()}
         sizes = (self._engine.image_size(running[name]) if name in running else None for name in services)
         needed = sum(UNKNOWN_IMAGE_BYTES if size is None else size for size in sizes)
         folder = self._engine.data_folder()
@@ -194,7 +191,7 @@ class Release:
 
     def run_job(self, job: Job, name: str) -> None:
         """Run a job to its end, in a container of this name; what its service depends on is started if it doesn't run."""
-        running = {_service(container) for container in self.containers() if container["State"].get("Running")}
+        running = {service_of(container) for container in self.containers() if container["State"].get("Running")}
         needed = sorted(_compose.dependencies(self._model, job.service) - running)
         if needed:
             self._in_words(lambda: self._compose.start_missing(self._override, needed, job.seconds))
@@ -286,10 +283,10 @@ class Release:
             if not waiting:
                 return
             for container, reason in waiting.values():
-                seconds = limit(_service(container))
+                seconds = limit(service_of(container))
                 if time.monotonic() > begin + seconds:
                     raise self._not_ready(container, f"was not ready within {seconds} s: {reason}")
-            telling = ", ".join(f"{_service(container)} {reason}" for container, reason in waiting.values())
+            telling = ", ".join(f"{service_of(container)} {reason}" for container, reason in waiting.values())
             if telling != said:
                 say(f"waiting for {telling}")
                 said = telling
@@ -298,7 +295,7 @@ class Release:
     def services(self) -> list[dict[str, t.Any]]:
         """What runs, a row a container: service, container, id, image, digest, state, ports. Sorted as compose lists services."""
         order = list(self._model["services"])
-        rows = [row(container) for container in self.containers()]
+        rows = [row_of(container) for container in self.containers()]
         return sorted(
             rows,
             key=lambda r: (order.index(r["service"]) if r["service"] in order else len(order), r["container"]),
@@ -307,7 +304,7 @@ class Release:
     def _keep_initial_environment(self) -> None:
         """Leave containers what they have of variables that matter at their first start only, so that they needn't be recreated."""
         for container in self.containers():
-            name = _service(container)
+            name = service_of(container)
             if name not in self._initial:
                 continue
             given = dict(entry.partition("=")[::2] for entry in container["Config"].get("Env") or [])
@@ -340,17 +337,17 @@ class Release:
         Compose is asked with every service at the image it runs: newer ones may not be on the host yet, and would be a difference
         that is known already. A service that is new gets any image, as nothing is asked about it.
         """
-        running = {_service(container): _image_of(container) for container in containers}
-        images = {name: running.get(name, _image_of(containers[0])) for name in self._model["services"]}
+        running = {service_of(container): image_of(container) for container in containers}
+        images = {name: running.get(name, image_of(containers[0])) for name in self._model["services"]}
         wanted = self._override["services"]
         override = {"services": {name: {**wanted.get(name, {}), "image": image} for name, image in images.items()}}
         recreated = self._in_words(lambda: self._compose.recreated(override))
-        flagged = {_service(container) for container in containers if container["Name"].lstrip("/") in recreated}
+        flagged = {service_of(container) for container in containers if container["Name"].lstrip("/") in recreated}
         # Compose 2.26 also recreates what depends on something it recreates.
         doubtful = {name for name in flagged if _compose.dependencies(self._model, name) & flagged}
         if doubtful:
             hashes = self._in_words(lambda: self._compose.hashes(override))
-            stored = {_service(c): c["Config"]["Labels"].get("com.docker.compose.config-hash") for c in containers}
+            stored = {service_of(c): c["Config"]["Labels"].get("com.docker.compose.config-hash") for c in containers}
             flagged = {name for name in flagged if name not in doubtful or hashes.get(name) != stored[name]}
         return flagged
 
@@ -382,38 +379,9 @@ class Release:
         logs = self._scrub(self._engine.logs(container["Id"], self._log_lines)).strip()
         name = container["Name"].lstrip("/")
         return DeployError(
-            f"Service {_service(container)} (container {name}) {reason}.\nIts last lines:\n{logs or '(none)'}"
+            f"Service {service_of(container)} (container {name}) {reason}.\nIts last lines:\n{logs or '(none)'}"
         )
 
 
 def _gigabytes(size: int) -> str:
     return f"{size / 1024**3:.1f} GiB"
-
-
-def _service(container: Json) -> str:
-    return t.cast(str, container["Config"]["Labels"][SERVICE_LABEL])
-
-
-def _number(container: Json) -> int:
-    """Which of its service's containers it is, from 1."""
-    return int(container["Config"]["Labels"].get("com.docker.compose.container-number", 1))
-
-
-def _image_of(container: Json) -> str:
-    return t.cast(str, container["Config"]["Image"])
-
-
-def row(container: Json) -> dict[str, t.Any]:
-    """A container as a row for people: service, container, id, image, digest, state, ports."""
-    state = container["State"]
-    ports = container["NetworkSettings"].get("Ports") or {}
-    published = {binding["HostPort"] for bindings in ports.values() for binding in bindings or []}
-    return {
-        "service": _service(container),
-        "container": container["Name"].lstrip("/"),
-        "id": container["Id"],
-        "image": without_tag(_image_of(container).partition("@")[0]),
-        "digest": _image_of(container).partition("@")[2],
-        "state": (state.get("Health") or {}).get("Status") or state["Status"],
-        "ports": sorted(published, key=int),
-    }

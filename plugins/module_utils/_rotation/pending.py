@@ -21,10 +21,9 @@ import typing as t
 
 from ansible_collections.popcon.deploy.plugins.module_utils._common.aws import aws_errors_in_words
 from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError
-from ansible_collections.popcon.deploy.plugins.module_utils._release.records import json_object
+from ansible_collections.popcon.deploy.plugins.module_utils._common.text import json_object
+from ansible_collections.popcon.deploy.plugins.module_utils._common.types import Json
 from ansible_collections.popcon.deploy.plugins.module_utils._settings.parameters import Parameter
-
-Json = dict[str, t.Any]
 
 # How long a write may take to be seen, far longer than was ever reported.
 SETTLE_SECONDS = 60.0

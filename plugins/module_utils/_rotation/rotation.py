@@ -20,6 +20,7 @@ import string
 import typing as t
 
 from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError, attempt
+from ansible_collections.popcon.deploy.plugins.module_utils._common.types import Json
 from ansible_collections.popcon.deploy.plugins.module_utils._rotation.pending import Candidate, Candidates, Holder
 from ansible_collections.popcon.deploy.plugins.module_utils._rotation.strategies.table import (
     Exec,
@@ -27,8 +28,6 @@ from ansible_collections.popcon.deploy.plugins.module_utils._rotation.strategies
     make_strategy,
 )
 from ansible_collections.popcon.deploy.plugins.module_utils._settings.parameters import Parameter, pin
-
-Json = dict[str, t.Any]
 
 LENGTH = 32
 ALPHABET = string.ascii_letters + string.digits + "-_"

@@ -144,3 +144,8 @@ FORMATS: dict[str, tuple[t.Callable[[str, str], str | None], t.Callable[[str, st
     "systemd": (_systemd_refusal, _systemd_entry),
     "portable": (_portable_refusal, _portable_entry),
 }
+
+
+def differing_keys(recorded: t.Mapping[str, str], found: t.Mapping[str, str]) -> list[str]:
+    """The keys that only one of them has, or that have another value there; sorted."""
+    return sorted(key for key in {*recorded, *found} if recorded.get(key) != found.get(key))

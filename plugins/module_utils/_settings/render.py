@@ -11,11 +11,10 @@ import typing as t
 
 from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError
 from ansible_collections.popcon.deploy.plugins.module_utils._common.secret_file import read_regular_file
+from ansible_collections.popcon.deploy.plugins.module_utils._common.types import Json
 from ansible_collections.popcon.deploy.plugins.module_utils._settings import contract as _contract
 from ansible_collections.popcon.deploy.plugins.module_utils._settings import dotenv
 from ansible_collections.popcon.deploy.plugins.module_utils._settings import parameters as _parameters
-
-Json = dict[str, t.Any]
 
 
 class Choice(t.NamedTuple):

@@ -12,13 +12,12 @@ from __future__ import annotations
 
 import typing as t
 
+from ansible_collections.popcon.deploy.plugins.module_utils._common.types import Json
 from ansible_collections.popcon.deploy.plugins.module_utils._docker import readiness
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.compose import MOUNTS_LABEL
+from ansible_collections.popcon.deploy.plugins.module_utils._docker.container import row_of
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.engine import epoch
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.image import SHORT
-from ansible_collections.popcon.deploy.plugins.module_utils._release import stack
-
-Json = dict[str, t.Any]
 
 # Above this, only the number of the rest is told.
 NAMES_SHOWN = 10
@@ -94,13 +93,13 @@ def services(release: Json | None, containers: t.Sequence[Json], definitions: De
 
     :param containers: as the engine describes them.
     :param now: seconds since 1970.
-    :returns: the columns of `_release.row`, and `uptime_seconds`, `restarts`, `recorded_digest` and `drift`, which is what to
+    :returns: the columns of `_docker.container.row_of`, and `uptime_seconds`, `restarts`, `recorded_digest` and `drift`, which is what to
         say of the service, without a subject.
     """
     images: Json = release["images"] if release else {}
     rows = []
     for container in containers:
-        row = stack.row(container)
+        row = row_of(container)
         running = container["State"].get("Running")
         rows.append(
             {
@@ -151,11 +150,6 @@ def _why_diverged(service: str, container: Json, definitions: Definitions) -> li
     if keys:
         said.append(f"was started with other settings: {named(sorted(keys))}")
     return said or ["was started with another definition than the files now give"]
-
-
-def differing_keys(recorded: t.Mapping[str, str], found: t.Mapping[str, str]) -> list[str]:
-    """The keys that only one of them has, or that have another value there; sorted."""
-    return sorted(key for key in {*recorded, *found} if recorded.get(key) != found.get(key))
 
 
 def summary(record: Json, why_not: str | None) -> Json:

@@ -14,19 +14,19 @@ import typing as t
 from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError, attempt
 from ansible_collections.popcon.deploy.plugins.module_utils._common.redact import scrubber
 from ansible_collections.popcon.deploy.plugins.module_utils._common.secret_file import read_regular_file
+from ansible_collections.popcon.deploy.plugins.module_utils._common.types import Json
 from ansible_collections.popcon.deploy.plugins.module_utils._docker import compose as _compose
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.compose import Compose, ComposeError
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.engine import Engine
 from ansible_collections.popcon.deploy.plugins.module_utils._git import checkout
-from ansible_collections.popcon.deploy.plugins.module_utils._registry import credential_store, docker_config, ecr
-from ansible_collections.popcon.deploy.plugins.module_utils._registry.login import Login
+from ansible_collections.popcon.deploy.plugins.module_utils._registry.stored_logins import tokens
 from ansible_collections.popcon.deploy.plugins.module_utils._release.records import Records
 from ansible_collections.popcon.deploy.plugins.module_utils._release.stack import Release, Wanted
 from ansible_collections.popcon.deploy.plugins.module_utils._settings.contract import parse_contract
+from ansible_collections.popcon.deploy.plugins.module_utils._settings.dotenv import differing_keys
 from ansible_collections.popcon.deploy.plugins.module_utils._status import drift
 
 T = t.TypeVar("T")
-Json = dict[str, t.Any]
 
 
 class Look:
@@ -92,7 +92,7 @@ class Look:
             self.problems.append(f"{self._env_file} is missing")
         else:
             current = self._tried(parse_contract, found, self._env_file)
-            keys = drift.differing_keys(recorded, recorded if current is None else current)
+            keys = differing_keys(recorded, recorded if current is None else current)
             if keys:
                 self.problems.append(f"{self._env_file} differs in {drift.named(keys)}")
         return recorded
@@ -131,19 +131,3 @@ def _mounts(compose: Compose, folder: str) -> dict[str, str]:
     except ComposeError:
         raise DeployError("the compose files changed while they were read") from None
     return {name: service["labels"][_compose.MOUNTS_LABEL] for name, service in services.items()}
-
-
-def tokens() -> list[Json]:
-    """The registries that the running user is logged in to, and when the stored tokens end.
-
-    :raises DeployError: the stored logins can't be read.
-    """
-    login = Login.of(None, None, True)
-    config, notes = credential_store.read_json(login.path), credential_store.read_json(login.notes_path)
-    rows = []
-    for registry in sorted({**(config.get("auths") or {}), **(config.get("credHelpers") or {})}):
-        helper = docker_config.helper_of(config, registry)
-        stored = None if helper else docker_config.stored_in_file(config, registry)
-        end = ecr.known_end(stored, notes.get(registry)) if stored else None
-        rows.append({"registry": registry, "expires_at": None if end is None else ecr.iso(end)})
-    return rows

@@ -17,15 +17,14 @@ import typing as t
 
 from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError
 from ansible_collections.popcon.deploy.plugins.module_utils._common.secret_file import read_regular_file
+from ansible_collections.popcon.deploy.plugins.module_utils._common.types import Json
 from ansible_collections.popcon.deploy.plugins.module_utils._docker import readiness
+from ansible_collections.popcon.deploy.plugins.module_utils._docker.container import row_of
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.engine import Engine
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.image import pinned
 from ansible_collections.popcon.deploy.plugins.module_utils._git.clone import inspect
 from ansible_collections.popcon.deploy.plugins.module_utils._git.command import Git, GitFailure
 from ansible_collections.popcon.deploy.plugins.module_utils._release.records import Records
-from ansible_collections.popcon.deploy.plugins.module_utils._release.stack import row
-
-Json = dict[str, t.Any]
 
 _ENDS = {"started": "did not end", "failed": "failed", "interrupted": "was interrupted"}
 
@@ -105,7 +104,7 @@ def _changed_containers(release: Json, containers: t.Sequence[Json]) -> list[str
     said = []
     here = set()
     for container in containers:
-        about = row(container)
+        about = row_of(container)
         service = about["service"]
         here.add(service)
         verdict = readiness.judge(container)

@@ -13,9 +13,8 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError
+from ansible_collections.popcon.deploy.plugins.module_utils._docker.exec import Exec
 
-#: Runs a command in the service's container with these bytes on its stdin: exit status, stdout, stderr.
-Exec = t.Callable[["list[str]", bytes], "tuple[int, bytes, bytes]"]
 Options = t.Mapping[str, t.Any]
 Settings = t.Mapping[str, str]
 

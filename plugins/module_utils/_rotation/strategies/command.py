@@ -21,8 +21,8 @@ from __future__ import annotations
 import json
 import typing as t
 
+from ansible_collections.popcon.deploy.plugins.module_utils._docker.exec import Exec
 from ansible_collections.popcon.deploy.plugins.module_utils._rotation.strategies.base import (
-    Exec,
     InService,
     Options,
     Settings,

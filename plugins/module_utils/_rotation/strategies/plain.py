@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.popcon.deploy.plugins.module_utils._rotation.strategies.base import Exec, Options, Settings
+from ansible_collections.popcon.deploy.plugins.module_utils._docker.exec import Exec
+from ansible_collections.popcon.deploy.plugins.module_utils._rotation.strategies.base import Options, Settings
 
 
 class Plain:

@@ -16,8 +16,8 @@ import re
 import secrets
 import typing as t
 
+from ansible_collections.popcon.deploy.plugins.module_utils._docker.exec import Exec
 from ansible_collections.popcon.deploy.plugins.module_utils._rotation.strategies.base import (
-    Exec,
     Options,
     Settings,
     WithAdmin,

@@ -21,8 +21,8 @@ import secrets
 import typing as t
 
 from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError
+from ansible_collections.popcon.deploy.plugins.module_utils._docker.exec import Exec
 from ansible_collections.popcon.deploy.plugins.module_utils._rotation.strategies.base import (
-    Exec,
     Options,
     Settings,
     WithAdmin,

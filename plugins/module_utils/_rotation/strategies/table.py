@@ -8,9 +8,9 @@
 from __future__ import annotations
 
 from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError
+from ansible_collections.popcon.deploy.plugins.module_utils._docker.exec import Exec
 from ansible_collections.popcon.deploy.plugins.module_utils._rotation.strategies.base import (
     COMMON_OPTIONS,
-    Exec,
     Options,
     Settings,
     Strategy,

@@ -20,7 +20,7 @@ from ansible_collections.popcon.deploy.plugins.module_utils._docker.compose impo
     override_for,
 )
 from ansible_collections.popcon.deploy.plugins.module_utils._git import checkout, command
-from ansible_collections.popcon.deploy.plugins.module_utils._registry import ecr
+from ansible_collections.popcon.deploy.plugins.module_utils._registry import ecr, stored_logins
 from ansible_collections.popcon.deploy.plugins.module_utils._registry.docker_config import Credentials
 from ansible_collections.popcon.deploy.plugins.module_utils._release import records
 from ansible_collections.popcon.deploy.plugins.module_utils._status import report
@@ -66,8 +66,8 @@ class Host:
         self.to_recreate, self.asked, self.compose_fails = set(), [], False
         self.config = folder / "docker" / "config.json"
         self.config.parent.mkdir()
-        login = report.Login(pwd.getpwuid(os.geteuid()), str(self.config), True)
-        monkeypatch.setattr(report, "Login", types.SimpleNamespace(of=lambda *_args: login))
+        login = stored_logins.Login(pwd.getpwuid(os.geteuid()), str(self.config), True)
+        monkeypatch.setattr(stored_logins, "Login", types.SimpleNamespace(of=lambda *_args: login))
         monkeypatch.setattr(report, "Engine", lambda: self)
         monkeypatch.setattr(report, "Compose", self.compose)
         self.release()

@@ -17,12 +17,10 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError
+from ansible_collections.popcon.deploy.plugins.module_utils._common.private_file import make_private_folder
+from ansible_collections.popcon.deploy.plugins.module_utils._common.text import first_line
 from ansible_collections.popcon.deploy.plugins.module_utils._release import records as _records
-from ansible_collections.popcon.deploy.plugins.module_utils._release.records import (
-    Records,
-    first_line,
-    make_private_folder,
-)
+from ansible_collections.popcon.deploy.plugins.module_utils._release.records import Records
 
 ME = {"by": "alice", "origin": "laptop", "run": "r1"}
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can make files of other users")

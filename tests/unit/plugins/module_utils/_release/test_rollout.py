@@ -12,11 +12,10 @@ import pytest
 from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.compose import ComposeError
 from ansible_collections.popcon.deploy.plugins.module_utils._release import http_check
-from ansible_collections.popcon.deploy.plugins.module_utils._release import record as _record
 from ansible_collections.popcon.deploy.plugins.module_utils._release import rollout as _rollout
 from ansible_collections.popcon.deploy.plugins.module_utils._release.http_check import HttpCheck
 from ansible_collections.popcon.deploy.plugins.module_utils._release.records import Records
-from ansible_collections.popcon.deploy.plugins.module_utils._release.stack import Job
+from ansible_collections.popcon.deploy.plugins.module_utils._release.target import Job, Project, Target
 from ansible_collections.popcon.deploy.plugins.module_utils._settings import render as _render
 from ansible_collections.popcon.deploy.tests.unit.plugins.module_utils.fake_host import FakeHost
 
@@ -69,7 +68,7 @@ class Story:
             "by": "alice",
             "origin": "laptop",
         }
-        return _record.Project(**{**fields, **changed})
+        return Project(**{**fields, **changed})
 
     def rollout(self, **changed):
         return _rollout.Rollout(self.project(**changed), self.said.append)
@@ -81,7 +80,7 @@ class Story:
             tree = self.host.folder.parent / "staged"
             self.host.checkout(commit, tree)
         fields = {"action": "deploy", "tree": str(tree), "files": ["compose.json"], "env": f"{self.host.folder}/.env"}
-        return _record.Target(**{**fields, "commit": commit or self.host.head, **changed})
+        return Target(**{**fields, "commit": commit or self.host.head, **changed})
 
     def deploy(self, commit=None, project=None, **changed):
         return self.rollout(**(project or {})).run(self.target(commit, **changed))

@@ -11,6 +11,7 @@ from ansible_collections.popcon.deploy.plugins.module_utils._common.errors impor
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.compose import ComposeError
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.engine import EngineError
 from ansible_collections.popcon.deploy.plugins.module_utils._release import stack
+from ansible_collections.popcon.deploy.plugins.module_utils._release.target import Job
 
 DIGEST = "sha256:" + "1" * 64
 OTHER = "sha256:" + "2" * 64
@@ -384,7 +385,7 @@ class Jobs(FakeCompose):
 )
 def test_a_job_runs_with_what_its_service_depends_on(running, started):
     compose = Jobs()
-    release(running, compose=compose).run_job(stack.Job("web", ["migrate", "all"], 9), "app-web-job")
+    release(running, compose=compose).run_job(Job("web", ["migrate", "all"], 9), "app-web-job")
     assert compose.ran == [*started, ("app-web-job", "web", ["migrate", "all"], 9)]
 
 
@@ -394,7 +395,7 @@ def test_a_job_that_fails_is_named_with_its_scrubbed_last_lines():
     with pytest.raises(
         DeployError, match=r"(?s)The job migrate of service web failed\.\nIts last lines:\nline 11.*no \*\*\*$"
     ):
-        release(BOTH, compose=compose).run_job(stack.Job("web", ["migrate"], 9), "app-web-job")
+        release(BOTH, compose=compose).run_job(Job("web", ["migrate"], 9), "app-web-job")
 
 
 def test_rows_for_people():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.compose import MOUNTS_LABEL
+from ansible_collections.popcon.deploy.plugins.module_utils._settings.dotenv import differing_keys
 from ansible_collections.popcon.deploy.plugins.module_utils._status import drift
 
 NOW = 1_795_417_200.0  # 2026-11-23T07:00:00Z
@@ -216,7 +217,7 @@ def test_what_is_said_of_services_is_said_of_the_host_with_their_names():
     ],
 )
 def test_differing_keys(recorded, found, keys):
-    assert drift.differing_keys(recorded, found) == keys
+    assert differing_keys(recorded, found) == keys
 
 
 @pytest.mark.parametrize(
