@@ -27,7 +27,7 @@ options:
     default: 20
   keep_releases:
     description:
-      - How many good releases are kept to go back to. The images that only older ones name are removed from the host, as far as
+      - How many successful releases are kept to go back to. The images that only older ones name are removed from the host, as far as
         nothing uses them.
     type: int
     default: 5
@@ -38,7 +38,7 @@ options:
     default: 900
   lock_wait_seconds:
     description:
-      - How long to wait while somebody else is at the project.
+      - How long to wait for the deploy lock while another run holds it.
     type: int
     default: 600
   run:
@@ -85,8 +85,8 @@ options:
     description:
       - Who does it, for the record. By default the person or account that started the CI job, or the user at the controller.
     type: str
-  origin:
+  started_from:
     description:
-      - Where it is done from, for the record. By default the address of the CI job, or the name of the controller.
+      - Where it is started from, for the record. By default the address of the CI job, or the name of the controller.
     type: str
 """

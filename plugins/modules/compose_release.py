@@ -102,9 +102,9 @@ options:
         RV(popcon.deploy.deploy_host_info#module:digests). So that all hosts get the same images, also if one is pushed meanwhile.
     type: dict
     default: {}
-  inputs:
+  options_digest:
     description:
-      - A digest over whatever else decides what is deployed, for the record. If it differs, there is a new release.
+      - A digest of the other options that decide what is deployed, for the record. If it differs, there is a new release.
     type: str
     default: ""
   http_checks:
@@ -286,7 +286,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "parameter_paths": {"type": "list", "elements": "str"},
     "contract": {"type": "str"},
     "digests": {"type": "dict", "default": {}},
-    "inputs": {"type": "str", "default": ""},
+    "options_digest": {"type": "str", "default": ""},
     "http_checks": {
         "type": "list",
         "elements": "dict",
@@ -313,7 +313,6 @@ def wanted(module: AnsibleAWSModule, project: Project) -> Target:
         action="deploy",
         tree=(params["tree"] or project.folder).rstrip("/"),
         files=params["files"],
-        env=project.env_file,
         commit=params["commit"] or checkout.head(project.folder),
         repository=params["repository"],
         ref=params["ref"],
@@ -323,7 +322,7 @@ def wanted(module: AnsibleAWSModule, project: Project) -> Target:
         http_checks=[HttpCheck(**check) for check in params["http_checks"]],
         jobs_before=[Job(**job) for job in params["jobs_before"]],
         jobs_after=[Job(**job) for job in params["jobs_after"]],
-        inputs=params["inputs"],
+        options_digest=params["options_digest"],
     )
 
 
@@ -337,13 +336,13 @@ def main() -> None:
         check_boto3=False,
     )
 
-    def foretell(rollout: Rollout, project: Project) -> dict[str, t.Any]:
-        return rollout.foretell(wanted(module, project))
+    def dry_run(rollout: Rollout, project: Project) -> dict[str, t.Any]:
+        return rollout.dry_run(wanted(module, project))
 
     def run(rollout: Rollout, project: Project) -> dict[str, t.Any]:
         return rollout.run(wanted(module, project))
 
-    carry_out(module, foretell, run)
+    carry_out(module, dry_run, run)
 
 
 if __name__ == "__main__":

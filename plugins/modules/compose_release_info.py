@@ -90,7 +90,7 @@ releases:
       description: Who did it.
       type: str
       sample: alice
-    origin:
+    started_from:
       description: Where it was done from.
       type: str
       sample: https://github.com/example/gitops/actions/runs/1
@@ -147,10 +147,10 @@ history:
       type: float
       sample: 70
 lock:
-  description: Who is at the project at this moment (C(by), C(origin), C(since), C(run), C(pid)); null if nobody is.
+  description: Who holds the deploy lock (C(by), C(started_from), C(since), C(run), C(pid)); null if nobody does.
   returned: success
   type: dict
-  sample: {"by": "alice", "origin": "laptop", "since": "2026-11-23T07:00:00Z", "run": "5c0e8f7a", "pid": 4711}
+  sample: {"by": "alice", "started_from": "laptop", "since": "2026-11-23T07:00:00Z", "run": "5c0e8f7a", "pid": 4711}
 commit:
   description: The commit that O(project_dir) is at; null if it is no clone.
   returned: success
@@ -242,7 +242,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import conclude
-from ansible_collections.popcon.deploy.plugins.module_utils._status.report import Look
+from ansible_collections.popcon.deploy.plugins.module_utils._status.report import report
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "project": {"type": "str", "required": True},
@@ -256,7 +256,16 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
 def main() -> None:
     """Entry point."""
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    conclude(module, lambda: Look(module.params).result())
+    params = module.params
+    conclude(
+        module,
+        report,
+        params["project"],
+        params["project_dir"],
+        params["env_file"],
+        params["state_dir"],
+        params["history"],
+    )
 
 
 if __name__ == "__main__":

@@ -157,7 +157,7 @@ from ansible_collections.popcon.deploy.plugins.module_utils._release.target impo
 ARGUMENT_SPEC: dict[str, t.Any] = {
     **SHARED_ARGUMENTS,
     "release": {"type": "int"},
-    # Names only, whatever "key" makes one think.
+    # Not secret: names of settings.
     "keep_settings": {"type": "list", "elements": "str", "default": [], "no_log": False},
 }
 
@@ -167,13 +167,13 @@ def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
     number, keep_settings = module.params["release"], module.params["keep_settings"]
 
-    def foretell(rollout: Rollout, _project: Project) -> dict[str, t.Any]:
-        return rollout.foretell_rollback(number, keep_settings)
+    def dry_run(rollout: Rollout, _project: Project) -> dict[str, t.Any]:
+        return rollout.dry_run_rollback(number, keep_settings)
 
     def run(rollout: Rollout, _project: Project) -> dict[str, t.Any]:
         return rollout.roll_back(number, keep_settings)
 
-    carry_out(module, foretell, run)
+    carry_out(module, dry_run, run)
 
 
 if __name__ == "__main__":

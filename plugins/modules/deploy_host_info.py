@@ -240,7 +240,6 @@ checkout:
     tree: /opt/popcon/app
 """
 
-import contextlib
 import functools
 import importlib.util
 import typing as t
@@ -263,6 +262,9 @@ from ansible_collections.popcon.deploy.plugins.module_utils._preflight.access im
     parameter_versions,
 )
 from ansible_collections.popcon.deploy.plugins.module_utils._registry import stored_logins
+from ansible_collections.popcon.deploy.plugins.module_utils._release.difference import texts
+from ansible_collections.popcon.deploy.plugins.module_utils._release.host import Host, look
+from ansible_collections.popcon.deploy.plugins.module_utils._release.record import Record
 from ansible_collections.popcon.deploy.plugins.module_utils._release.records import Records
 from ansible_collections.popcon.deploy.plugins.module_utils._status import up_to_date
 
@@ -311,8 +313,12 @@ def run(module: AnsibleAWSModule) -> tuple[Json, list[str]]:
     at_target = None if params["inputs"] is None else False
     result.update(release=None, lock=None, services=[], at_target=at_target, differences=[], digests={}, checkout=None)
     if project:
-        good = project.good and {name: value for name, value in project.good.items() if name != "parameters"}
-        result.update(release=good, lock=project.lock, services=project.services)
+        host = project.host
+        result.update(
+            release=record_without_parameters(host.release) if host.release else None,
+            lock=host.holder,
+            services=[row_of(container) for container in host.containers],
+        )
         if params["inputs"] is not None:
             result.update(compare(params, findings, result, project))
     result.update(changed=False, problems=findings.problems, unchecked=findings.unchecked)
@@ -451,49 +457,41 @@ def ask_repository(module: AnsibleAWSModule, token: str | None) -> str | None:
 
 
 class Project(t.NamedTuple):
-    """What was released and what runs.
+    """What was released and what runs; `digests` has the images of the last release as the registries have them now."""
 
-    `present` is what there is of `good`, the last good release; None without one, or where a deploy is not asked about.
-    """
-
-    good: Json | None
-    lock: Json | None
-    services: list[Json]
-    present: up_to_date.Present | None = None
+    host: Host
+    digests: dict[str, str]
 
 
-def look_at_project(module: AnsibleAWSModule, host: Json) -> Project:
+def look_at_project(module: AnsibleAWSModule, found: Json) -> Project:
     """See what was released and what runs. Errors: DeployError."""
     params = module.params
+    folder = params["project_dir"]
     records, engine = Records(params["state_dir"], params["project"]), Engine()
-    containers = engine.containers(records.project) if host["engine"] else []
-    project = Project(records.last_good(), records.holder(), [row_of(container) for container in containers])
-    if params["inputs"] is None or host["missing"] or project.good is None:
-        return project
-    auths = [stored_logins.stored, stored_logins.minted]
-    with contextlib.ExitStack() as stack:
-        git = (
-            stack.enter_context(private_git("", params["git_timeout"], module.tmpdir)) if params["repository"] else None
-        )
-        present = up_to_date.look(project.good, records, engine, git, params["project_dir"], auths)
-    return project._replace(present=present)
+    host = look(records, engine if found["engine"] else None, folder, f"{folder}/.env")
+    if params["inputs"] is None or found["missing"] or host.release is None:
+        return Project(host, {})
+    return Project(host, up_to_date.digests_of(host.release, engine, [stored_logins.stored, stored_logins.minted]))
 
 
-def compare(params: Json, findings: Findings, host: Json, project: Project) -> Json:
+def record_without_parameters(record: Record) -> Json:
+    """A record as the module returns it."""
+    return {name: value for name, value in record.to_json().items() if name != "parameters"}
+
+
+def compare(params: Json, findings: Findings, found: Json, project: Project) -> Json:
     """Whether a deploy would change something, and which of its work is done."""
-    if host["missing"]:
+    if found["missing"]:
         findings.unchecked.append("target")
-        return {"differences": [f"the host lacks {', '.join(host['missing'])}"]}
-    good, present = project.good, project.present
-    if good is None or present is None:
-        return {"differences": ["no release yet"]}
-    versions = {} if params["parameter_paths"] is None else host["parameters"]
-    wanted = up_to_date.Wanted(params["inputs"], params["repository"], host["commit"], versions)
-    differences = up_to_date.differences(good, wanted, present)
-    told = {"at_target": not differences, "differences": differences, "digests": dict(present.digests)}
-    if wanted.commit and wanted.commit == present.head and not present.edited:
+        return {"differences": [f"the host lacks {', '.join(found['missing'])}"]}
+    versions = {} if params["parameter_paths"] is None else found["parameters"]
+    sources = up_to_date.Sources(params["inputs"], params["repository"], found["commit"], versions, project.digests)
+    changes = up_to_date.changes(sources, project.host)
+    told = {"at_target": not changes, "differences": texts(changes), "digests": project.digests}
+    checkout = project.host.checkout
+    if sources.commit and sources.commit == checkout.commit and not (checkout.edits or checkout.interrupted):
         where = {name: params[name] for name in ("repository", "ref")}
-        told["checkout"] = {**where, "after": present.head, "tree": params["project_dir"]}
+        told["checkout"] = {**where, "after": checkout.commit, "tree": params["project_dir"]}
     return told
 
 

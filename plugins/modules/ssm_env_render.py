@@ -303,6 +303,7 @@ from ansible_collections.popcon.deploy.plugins.module_utils._common.errors impor
 from ansible_collections.popcon.deploy.plugins.module_utils._common.secret_file import open_secret_file, owner_ids
 from ansible_collections.popcon.deploy.plugins.module_utils._settings import render
 from ansible_collections.popcon.deploy.plugins.module_utils._settings.contract import refuse_unknown
+from ansible_collections.popcon.deploy.plugins.module_utils._settings.settings import key_changes
 
 
 def run(module: AnsibleAWSModule) -> dict[str, t.Any]:
@@ -318,14 +319,14 @@ def run(module: AnsibleAWSModule) -> dict[str, t.Any]:
         refuse_unknown(rendered.unknown)
     show_warnings(render.unknown_warning(rendered.unknown))
     return {
-        **write(module, rendered.content, uid, gid),
+        **write(module, rendered.settings.content, uid, gid),
         # Not "dest": to that ansible-core adds the file's size, which is derived from the values.
         "file": params["dest"],
-        "rendered": rendered.sources,
+        "rendered": rendered.settings.sources,
         "counts": {
             "read": rendered.read,
             **dict.fromkeys(("parameter", "extra", "default"), 0),
-            **collections.Counter(source["source"] for source in rendered.sources),
+            **collections.Counter(source["source"] for source in rendered.settings.sources),
         },
         "overridden": [dataclasses.asdict(override) for override in rendered.overridden],
         "unknown": rendered.unknown,
@@ -351,7 +352,7 @@ def write(module: AnsibleAWSModule, content: bytes, uid: int, gid: int) -> dict[
                 file.write(content)
             else:
                 file.discard_leftover()
-    difference = render.key_changes(before or b"", content, params["format"])
+    difference = key_changes(before or b"", content, params["format"])
     lines = render.change_lines(difference)
     if before is not None and not private:
         lines.append("(mode or owner changed)")

@@ -31,7 +31,7 @@ display = Display()
 
 
 class AttachedAction(ActionBase):
-    """Calls the module of the same name with `run`, `by`, `origin` and `attach_seconds` until its result isn't `unfinished`.
+    """Calls the module of the same name with `run`, `by`, `started_from` and `attach_seconds` until its result isn't `unfinished`.
 
     Of `progress` in its results, what is new is shown as it comes; neither is in the action's result.
     """
@@ -45,7 +45,7 @@ class AttachedAction(ActionBase):
         args = {
             "run": uuid.uuid4().hex,
             "by": who(),
-            "origin": where(),
+            "started_from": where(),
             "attach_seconds": self._attach_seconds(),
             **given,
         }

@@ -9,8 +9,13 @@ from __future__ import annotations
 
 import json
 import time
+import typing as t
 
 from ansible_collections.popcon.deploy.plugins.module_utils._common.types import Json
+
+COMMIT_DIGITS = 12
+# Above this, only the number of the rest is shown.
+NAMES_SHOWN = 10
 
 
 def now(ago: float = 0) -> str:
@@ -36,3 +41,14 @@ def json_object(data: bytes) -> Json | None:
     except ValueError:
         return None
     return value if isinstance(value, dict) else None
+
+
+def short_commit(commit: str | None) -> str:
+    """A commit as people see it everywhere: as many digits as the tags of images that were built from it."""
+    return commit[:COMMIT_DIGITS] if commit else "none"
+
+
+def some(names: t.Sequence[str]) -> str:
+    """Names in a sentence, not too many of them."""
+    more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
+    return ", ".join(names[:NAMES_SHOWN]) + more

@@ -263,13 +263,24 @@ def override_for(model: Json, images: t.Mapping[str, str], project_dir: str, tre
     services: Json = {}
     for name, service in model["services"].items():
         entry: Json = {"image": images[name]} if name in images else {}
-        sources = [v["source"] for v in service.get("volumes") or [] if v["type"] == "bind"]
-        inside = sorted(s for s in sources if s.startswith(project_dir + "/"))
+        inside = _mounted(service, project_dir)
         if inside:
             entry["labels"] = {MOUNTS_LABEL: _content_digest([tree + s[len(project_dir) :] for s in inside])}
         if entry:
             services[name] = entry
     return {"services": services}
+
+
+def mounted_files(model: Json, project_dir: str) -> list[str]:
+    """The visible files below `project_dir` that are mounted into any service, by their names in it; sorted."""
+    sources = {source for service in model["services"].values() for source in _mounted(service, project_dir)}
+    files = {file for source in sources for file in _visible_files(source) or [source]}
+    return sorted(file[len(project_dir) + 1 :] for file in files)
+
+
+def _mounted(service: Json, project_dir: str) -> list[str]:
+    sources = [volume["source"] for volume in service.get("volumes") or [] if volume["type"] == "bind"]
+    return sorted(source for source in sources if source.startswith(project_dir + "/"))
 
 
 def _content_digest(paths: t.Iterable[str]) -> str:

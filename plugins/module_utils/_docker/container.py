@@ -29,6 +29,16 @@ def image_of(container: Json) -> str:
     return t.cast(str, container["Config"]["Image"])
 
 
+def name_of(container: Json) -> str:
+    """Its name, as the docker command shows it."""
+    return t.cast(str, container["Name"].lstrip("/"))
+
+
+def hash_of(container: Json) -> str:
+    """Compose's hash of the service, as it was when the container was created."""
+    return t.cast(str, container["Config"]["Labels"].get("com.docker.compose.config-hash", ""))
+
+
 def row_of(container: Json) -> dict[str, t.Any]:
     """A container as a row for people: service, container, id, image, digest, state, ports."""
     state = container["State"]
@@ -36,7 +46,7 @@ def row_of(container: Json) -> dict[str, t.Any]:
     published = {binding["HostPort"] for bindings in ports.values() for binding in bindings or []}
     return {
         "service": service_of(container),
-        "container": container["Name"].lstrip("/"),
+        "container": name_of(container),
         "id": container["Id"],
         "image": without_tag(image_of(container).partition("@")[0]),
         "digest": image_of(container).partition("@")[2],

@@ -77,6 +77,12 @@ def shortened(reference: str) -> str:
     return re.sub(rf"(@sha256:[0-9a-f]{{{SHORT}}})[0-9a-f]+$", r"\1", reference)
 
 
+def short_digest(reference: str) -> str:
+    """As much of the digest in a reference as docker shows of an id; without a digest, the whole reference."""
+    digest = reference.partition("@")[2]
+    return digest[: len("sha256:") + SHORT] if digest else reference
+
+
 def image_problem(reference: str, registry: str, error: EngineError) -> tuple[str, bool]:
     """What an operator is told when a registry gave no digest, and whether it refused the login.
 

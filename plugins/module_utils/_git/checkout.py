@@ -78,6 +78,19 @@ class Plan:
         return sorted({*self.write, *self.delete})
 
 
+@dataclasses.dataclass(frozen=True)
+class Checkout:
+    """What a folder has of a repository.
+
+    `commit` is the one that is checked out, None where the folder is no whole clone. `edits` are the tracked files that are not
+    as it has them. `interrupted` says that a checkout of another commit was stopped half-way.
+    """
+
+    commit: str | None = None
+    edits: t.Sequence[str] = ()
+    interrupted: bool = False
+
+
 def synchronise(git: Git, ref: str, dest: str, preview: str, check: bool, stage: bool = False) -> dict[str, t.Any]:
     """Bring `dest` to `ref` and return the module's result.
 
@@ -108,6 +121,22 @@ def switch(dest: str, commit: str) -> dict[str, t.Any]:
         result = _result(dest, state, plan, recovered)
         _bring(git, git_dir, git_dir, dest, commit, state, plan, index, result)
         return result
+
+
+def look(dest: str) -> Checkout:
+    """See what `dest` has checked out, without changing or waiting for anything. Errors: DeployError."""
+    git_dir = os.path.join(dest, ".git")
+    with _in_words(dest, "could not be read"), private_git("", LOCAL_SECONDS) as git:
+        state = inspect(git, dest)
+        if state.kind != "checkout":
+            return Checkout()
+        # A look must not write the index, which a deploy may be using.
+        listing = git.run(
+            "--no-optional-locks", "status", "--porcelain", "-z", "--no-renames", "--untracked-files=no", "--ignore-submodules",
+            git_dir=git_dir, work_tree=dest,
+        )  # fmt: skip
+        edits = tuple(entry[len("XY ") :] for entry in _names(listing))
+        return Checkout(state.before, edits, bool(state.target))
 
 
 def head(dest: str) -> str | None:

@@ -15,7 +15,7 @@ import typing as t
 
 from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError
 from ansible_collections.popcon.deploy.plugins.module_utils._common.process import run
-from ansible_collections.popcon.deploy.plugins.module_utils._docker.image import SHORT
+from ansible_collections.popcon.deploy.plugins.module_utils._common.text import short_commit
 
 #: What is built with if nothing else is said. It leaves no trace in the tag.
 DEFAULTS: dict[str, t.Any] = {
@@ -66,7 +66,7 @@ def check(images: t.Sequence[Image]) -> None:
 def tag(image: Image, commit: str) -> str:
     """`<name>-<commit>`, and after it a hash of the settings that aren't in the commit, if there are any."""
     settings = {key: image[key] for key, default in DEFAULTS.items() if image[key] != default}
-    parts = [image["name"], commit[:SHORT]]
+    parts = [image["name"], short_commit(commit)]
     if settings:
         parts.append(hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:_SUFFIX])
     return "-".join(parts)

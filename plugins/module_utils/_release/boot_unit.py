@@ -21,7 +21,7 @@ UNITS = "/etc/systemd/system"
 BOOTED = "/run/systemd/system"
 
 
-class Resume:
+class BootUnit:
     """The unit of one project.
 
     :param project: name of the compose project, which compose lets have no special characters.

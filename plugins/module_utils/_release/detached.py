@@ -84,7 +84,7 @@ def follow(
         makes a failed run without a result.
     :param recover: is called in the supervisor, as `work` is and with how the worker died, if that left no result. All
         that is left of the worker's process group has been killed by then.
-    :param about: `by` and `origin` of the run.
+    :param about: `by` and `started_from` of the run.
     :raises DeployError: the folder or a file in it can't be used.
     """
     if not re.fullmatch("[A-Za-z0-9_-]{1,64}", run):
@@ -95,7 +95,7 @@ def follow(
         with _seen(folder, run) as (state, lock_fd):
             if state is None and lock_fd is not None:
                 _prune(folder, KEPT_RUNS - 1)
-                file = _RunFile(folder, run, {"run": run, "by": None, "origin": None, **about, "started": now()})
+                file = _RunFile(folder, run, {"run": run, "by": None, "started_from": None, **about, "started": now()})
                 file.write()
                 _start(file, lock_fd, work, recover)
         state = state or {}
@@ -111,7 +111,7 @@ def undelivered(folder: str, but: str) -> list[Json]:
     """The runs that have ended without anybody being told, and which are taken as told from now on.
 
     :param but: the id of a run that is left out.
-    :return: oldest first: `run`, `started`, `by`, `origin`, `failure` (its first line, or None) and `release` (what the result
+    :return: oldest first: `run`, `started`, `by`, `started_from`, `failure` (its first line, or None) and `release` (what the result
         has under that name, or None).
     """
     told = []
@@ -122,7 +122,7 @@ def undelivered(folder: str, but: str) -> list[Json]:
             if not state or not state.get("ended") or state["delivered"]:
                 continue
         _mark_delivered(folder, run)
-        one = {key: state.get(key) for key in ("run", "started", "by", "origin")}
+        one = {key: state.get(key) for key in ("run", "started", "by", "started_from")}
         told.append({**one, "failure": first_line(state["failure"]), "release": (state["result"] or {}).get("release")})
     return sorted(told, key=lambda one: one["started"] or "")
 

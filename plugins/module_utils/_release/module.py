@@ -35,7 +35,7 @@ SHARED_ARGUMENTS: Json = {
     "state_dir": {"type": "path", "default": "/var/lib/popcon/projects"},
     "run": {"type": "str"},
     "by": {"type": "str"},
-    "origin": {"type": "str"},
+    "started_from": {"type": "str"},
     "attach_seconds": {"type": "int"},
 }
 
@@ -57,13 +57,13 @@ def project_of(params: Json) -> Project:
         # Given by the action plugin; these are for who goes without it.
         run=params["run"] or uuid.uuid4().hex,
         by=params["by"] or "unknown",
-        origin=params["origin"] or socket.gethostname(),
+        started_from=params["started_from"] or socket.gethostname(),
     )
 
 
-def carry_out(module: AnsibleModule, foretell: Step, run: Step) -> None:
-    """Do what the module is for, and end it: `foretell` in check mode, else `run`, in a worker of its own."""
-    work, step = (_foretold, foretell) if module.check_mode else (_followed, run)
+def carry_out(module: AnsibleModule, dry_run: Step, run: Step) -> None:
+    """Do what the module is for, and end it: `dry_run` in check mode, else `run`, in a worker of its own."""
+    work, step = (_dry_run, dry_run) if module.check_mode else (_followed, run)
     result, failure = attempt(work, module, step)
     result = result or {}
     failure = result.pop("failure", failure)
@@ -73,9 +73,9 @@ def carry_out(module: AnsibleModule, foretell: Step, run: Step) -> None:
     module.exit_json(**result)
 
 
-def _foretold(module: AnsibleModule, foretell: Step) -> Json:
+def _dry_run(module: AnsibleModule, dry_run: Step) -> Json:
     project = project_of(module.params)
-    return foretell(Rollout(project, lambda _text: None), project)
+    return dry_run(Rollout(project, lambda _text: None), project)
 
 
 def _followed(module: AnsibleModule, run: Step) -> Json:
@@ -87,15 +87,15 @@ def _followed(module: AnsibleModule, run: Step) -> Json:
         lambda say: run(Rollout(project, say), project),
         lambda say, how: Rollout(project, say).recover(how),
         module.params["attach_seconds"] or 3600,
-        {"by": project.by, "origin": project.origin},
+        {"by": project.by, "started_from": project.started_from},
     )
     if not followed.finished:
         return {"unfinished": True, "progress": followed.progress}
     result = {**(followed.result or {}), "progress": followed.progress}
     for other in detached.undelivered(folder, project.run):
-        ending = other["failure"] or f"release {other['release']} is good"
+        ending = other["failure"] or f"release {other['release']} succeeded"
         result.setdefault("warnings", []).append(
-            f"The run of {other['by']} ({other['origin']}) of {other['started']}, which nobody saw the end of, ended: {ending}"
+            f"The run of {other['by']} ({other['started_from']}) of {other['started']}, which nobody saw the end of, ended: {ending}"
         )
     if followed.failure:
         result["failure"] = followed.failure

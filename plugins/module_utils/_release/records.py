@@ -38,8 +38,9 @@ from ansible_collections.popcon.deploy.plugins.module_utils._common.secret_file 
 )
 from ansible_collections.popcon.deploy.plugins.module_utils._common.text import first_line, json_line, json_object, now
 from ansible_collections.popcon.deploy.plugins.module_utils._common.types import Json
+from ansible_collections.popcon.deploy.plugins.module_utils._release.record import Record, Result
+from ansible_collections.popcon.deploy.plugins.module_utils._settings.settings import Settings
 
-FORMAT = 1
 # Source: compose-go, loader.NormalizeProjectName.
 PROJECT_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 TELL_SECONDS = 30.0
@@ -74,90 +75,90 @@ class Records:
         self._history = f"{self.folder}/history.jsonl"
         self._lock = f"{self.folder}/lock"
 
-    def all(self) -> list[Json]:
+    def all(self) -> list[Record]:
         """The records, oldest first."""
         return [record for record in map(self._read, self._numbers()) if record]
 
-    def get(self, number: int) -> Json:
+    def get(self, number: int) -> Record:
         """The record of one release.
 
         :raises DeployError: there is none; the text names those there are.
         """
         record = self._read(number)
         if record is None:
-            there = ", ".join(str(record["number"]) for record in self.all())
+            there = ", ".join(str(record.number) for record in self.all())
             raise DeployError(f"{self.project} has no release {number}. It has: {there or 'none at all'}.")
         return record
 
-    def last_good(self) -> Json | None:
-        """The newest record with result `good`."""
+    def last_succeeded(self) -> Record | None:
+        """The record of the last successful release."""
         newest_first = map(self._read, reversed(self._numbers()))
-        return next((record for record in newest_first if record and record["result"] == "good"), None)
+        return next((record for record in newest_first if record and record.succeeded), None)
 
-    def begin(self, fields: Json, env: bytes) -> int:
-        """Record a release that starts now, and return its number.
+    def begin(self, record: Record, env: bytes) -> Record:
+        """Record a release that starts now, and return its record with its number.
 
-        :param fields: what goes into the record besides `format`, `number`, `started`, `ended`, `result` and `problem`.
+        :param record: without number, times and result.
         :param env: the content of its env file.
         """
         make_private_folder(self._releases)
         told = [line["release"] for line in self._lines() if isinstance(line.get("release"), int)]
         number = max([0, *self._numbers(), *told]) + 1
-        record = {"format": FORMAT, "number": number, **fields}
-        record.update(started=now(), ended=None, result="started", problem=None)
+        record = record.replace(number=number, started=now(), ended=None, result=Result.STARTED, problem=None)
         unfinished = f"{self._releases}/{_UNFINISHED}"
         with os_errors_in_words("record a release in", self._releases):
             with contextlib.suppress(FileNotFoundError):
                 shutil.rmtree(unfinished)
             os.mkdir(unfinished, 0o700)
             write_secret_file(f"{unfinished}/env", env)
-            write_secret_file(f"{unfinished}/record.json", json_line(record))
+            write_secret_file(f"{unfinished}/record.json", json_line(record.to_json()))
             os.rename(unfinished, f"{self._releases}/{number}")
             folder = os.open(self._releases, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             try:
                 os.fsync(folder)
             finally:
                 os.close(folder)
-        return number
+        return record
 
-    def finish(self, number: int, result: str, problem: str | None = None, **more: t.Any) -> None:
-        """Record how a release ended.
+    def finish(self, number: int, result: Result, problem: str | None = None) -> Record:
+        """Record how a release ended, and return its record.
 
-        :param result: `good`, `failed` or `interrupted`.
         :param problem: what went wrong, in words that may be shown; only the first line is kept.
-        :param more: further fields of the record, new or to be replaced.
         """
-        record = {**self.get(number), **more}
-        record.update(ended=now(), result=result, problem=first_line(problem))
-        write_secret_file(f"{self._releases}/{number}/record.json", json_line(record))
+        return self.update(number, ended=now(), result=result, problem=first_line(problem))
 
-    def env_path(self, number: int) -> str:
-        """Where the content of the env file of one release is kept."""
-        return f"{self._releases}/{number}/env"
+    def update(self, number: int, **changes: t.Any) -> Record:
+        """Change fields of the record of one release, and return it."""
+        record = self.get(number).replace(**changes)
+        write_secret_file(f"{self._releases}/{number}/record.json", json_line(record.to_json()))
+        return record
 
-    def env_of(self, number: int) -> bytes:
-        """The content of the env file of one release."""
-        content = read_regular_file(self.env_path(number))
+    def settings_of(self, number: int) -> Settings:
+        """The settings of one release.
+
+        :raises DeployError: they are not kept any more, or are damaged.
+        """
+        content = read_regular_file(f"{self._releases}/{number}/env")
         if content is None:
             raise DeployError(f"The settings of release {number} of {self.project} are not kept any more.")
-        return content
+        return Settings.parse(content, f"The recorded file of release {number}", self.get(number).parameters)
 
-    def prune(self, keep: int) -> list[Json]:
-        """Remove what is older than the newest `keep` good releases, and return the records that went.
+    def prune(self, keep: int) -> list[Record]:
+        """Remove what is older than the newest `keep` successful releases, and return the records that went.
 
-        At least one good release stays. As long as there is none, the newest `keep` of the others stay.
+        At least one successful release stays. As long as there is none, the newest `keep` of the others stay.
         """
         keep = max(keep, 1)
         records = self.all()
-        kept = [record for record in records if record["result"] == "good"] or records
+        kept = [record for record in records if record.succeeded] or records
         if not kept:
             return []
-        oldest = kept[-keep:][0]["number"]
+        oldest = kept[-keep:][0].number
         for number in self._numbers():
             if number < oldest:
                 with os_errors_in_words("remove", f"{self._releases}/{number}"):
                     shutil.rmtree(f"{self._releases}/{number}")
-        return [record for record in records if record["number"] < oldest]
+        return [record for record in records if record.number < oldest]
 
     def audit(self, **fields: t.Any) -> None:
         """Add a line to the history; `time` is added to the fields."""
@@ -181,7 +182,7 @@ class Records:
     def locked(self, holder: Json, wait_seconds: float, say: t.Callable[[str], None]) -> t.Iterator[None]:
         """Hold the project's lock; it goes with the process, however that ends.
 
-        :param holder: who wants it, for others to see: `by`, `origin`, `run`. `pid` and `since` are added.
+        :param holder: who wants it, for others to see: `by`, `started_from`, `run`. `pid` and `since` are added.
         :param wait_seconds: how long to wait for somebody else to be done.
         :param say: is told every half minute who that is.
         :raises DeployError: somebody else was not done in time.
@@ -192,12 +193,14 @@ class Records:
             start, told = time.monotonic(), -TELL_SECONDS
             while not try_lock(fd, fcntl.LOCK_EX):
                 waited = time.monotonic() - start
-                at_it = f"{self.project} is being deployed by {_named(_read_json(fd))}"
+                held = f"The deploy lock of {self.project} is held by {_named(_read_json(fd))}"
                 if waited >= wait_seconds:
-                    raise DeployError(f"{at_it}; waited {waited:.0f} s. Run again when that is done, or wait longer.")
+                    raise DeployError(
+                        f"{held}; waited {waited:.0f} s. Run again when that run has ended, or wait longer."
+                    )
                 if waited - told >= TELL_SECONDS:
                     told = waited
-                    say(f"waiting: {at_it}")
+                    say(f"waiting: {held}")
                 time.sleep(_TRY_SECONDS)
             with os_errors_in_words("write", self._lock):
                 os.ftruncate(fd, 0)
@@ -222,14 +225,13 @@ class Records:
         with os_errors_in_words("read", self._releases):
             return sorted(int(name) for name in os.listdir(self._releases) if re.fullmatch("[1-9][0-9]*", name))
 
-    def _read(self, number: int) -> Json | None:
+    def _read(self, number: int) -> Record | None:
         try:
-            record = json_object(read_regular_file(f"{self._releases}/{number}/record.json") or b"")
+            data = json_object(read_regular_file(f"{self._releases}/{number}/record.json") or b"")
         except DeployError:
             return None
-        if record and record.get("format") == FORMAT and record.get("number") == number and "result" in record:
-            return record
-        return None
+        record = Record.from_json(data) if data else None
+        return record if record and record.number == number else None
 
     def _lines(self) -> list[Json]:
         """The end of the history, oldest line first."""
@@ -244,9 +246,9 @@ class Records:
 
 
 def _named(holder: Json | None) -> str:
-    who = {"by": "somebody", "origin": "origin unknown", "since": "just now", "run": "unknown", "pid": "unknown"}
+    who = {"by": "somebody", "started_from": "from somewhere", "since": "just now", "run": "unknown", "pid": "unknown"}
     who.update({key: value for key, value in (holder or {}).items() if value})
-    return "{by} ({origin}) since {since} (run {run}, pid {pid})".format(**who)
+    return "{by} ({started_from}) since {since} (run {run}, pid {pid})".format(**who)
 
 
 def _read_json(fd: int) -> Json | None:

@@ -1,4 +1,4 @@
-"""A release: from compose files and an env file to containers that are ready.
+"""The compose project of a release: from compose files and an env file to containers that are ready.
 
 Nothing that runs is touched before every image is known by digest and stored on the host.
 """
@@ -10,6 +10,7 @@ Nothing that runs is touched before every image is known by digest and stored on
 
 from __future__ import annotations
 
+import enum
 import json
 import os
 import shutil
@@ -22,21 +23,22 @@ from ansible_collections.popcon.deploy.plugins.module_utils._common.types import
 from ansible_collections.popcon.deploy.plugins.module_utils._docker import compose as _compose
 from ansible_collections.popcon.deploy.plugins.module_utils._docker import lint, readiness
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.container import (
+    hash_of,
     image_of,
+    name_of,
     number_of,
     row_of,
     service_of,
 )
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.engine import Engine
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.image import pinned, shortened
-from ansible_collections.popcon.deploy.plugins.module_utils._release.target import UNTOUCHED, Job
+from ansible_collections.popcon.deploy.plugins.module_utils._release.target import Job
 
 SAMPLE_SECONDS = 0.5
 # How long the engine may be away, as when it is restarted.
 ENGINE_BACK_SECONDS = 120.0
 # What an image of which no earlier one is known is taken to need.
 UNKNOWN_IMAGE_BYTES = 1024**3
-_RESTARTS_WITH = "restarts with"
 
 
 class Wanted(t.NamedTuple):
@@ -55,11 +57,28 @@ class Wanted(t.NamedTuple):
     pending: bool
 
 
+class Why(enum.Enum):
+    """Why a service is recreated."""
+
+    IMAGE = enum.auto()
+    SETTINGS = enum.auto()
+    DEFINITION = enum.auto()
+    #: What it depends on is recreated, and the compose file asks for `restart`.
+    RESTART = enum.auto()
+
+
+class Cause(t.NamedTuple):
+    """One reason to recreate a service, and how to say it."""
+
+    why: Why
+    text: str
+
+
 class Plan(t.NamedTuple):
-    """What a release does, by service name; `recreate` gives the reasons, `remove` names containers."""
+    """What a release does, by service name; `recreate` gives the causes, `remove` names containers."""
 
     create: list[str]
-    recreate: dict[str, list[str]]
+    recreate: dict[str, list[Cause]]
     start: list[str]
     remove: list[str]
 
@@ -70,17 +89,19 @@ class Plan(t.NamedTuple):
     def lines(self) -> list[str]:
         """One line a service, for people."""
         lines = [f"create {name}" for name in self.create]
-        lines += [f"recreate {name}: {', '.join(reasons)}" for name, reasons in self.recreate.items()]
+        lines += [
+            f"recreate {name}: {', '.join(cause.text for cause in causes)}" for name, causes in self.recreate.items()
+        ]
         lines += [f"start {name}" for name in self.start]
         return lines + [f"remove container {name}" for name in self.remove]
 
 
-class Release:
+class Stack:
     """One release of one project, step by step: `plan`, `pull`, `run_job`, `apply`, `wait_until_ready`.
 
     :param auths: ways to get the `X-Registry-Auth` header for a registry's name, or None; the next is tried where the
         registry refuses what the one before gave.
-    :param scrub: takes the secrets out of a text.
+    :param redact: takes the secrets out of a text.
     :param log_lines: how many of its last lines are shown of a container that fails.
     :param images: image references by digest, by service name, where they are known and the registry need not be asked.
     :param digests: image references by digest, by reference, that the registry need not be asked for.
@@ -93,7 +114,7 @@ class Release:
         compose: _compose.Compose,
         engine: Engine,
         auths: t.Sequence[t.Callable[[str], str | None]],
-        scrub: t.Callable[[str], str],
+        redact: t.Callable[[str], str],
         log_lines: int,
         images: t.Mapping[str, str] | None = None,
         digests: t.Mapping[str, str] | None = None,
@@ -102,7 +123,7 @@ class Release:
         self._compose = compose
         self._engine = engine
         self._auths = auths
-        self._scrub = scrub
+        self._redact = redact
         self._log_lines = log_lines
         self._model = self._in_words(compose.model)
         self._initial = _compose.initial_environment(self._model)
@@ -130,29 +151,30 @@ class Release:
         stopped = {service_of(c) for c in containers if readiness.is_stopped(c)}
         short, surplus = self._scaled(containers)
         using = self._services_using(self._wanted.changed_keys)
-        reasons: dict[str, list[str]] = {}
+        causes: dict[str, list[Cause]] = {}
         for container in containers:
             name, old = service_of(container), image_of(container)
             if name in here and old != self.images.get(name, old):
-                reasons[name] = [f"image {shortened(old)} -> {shortened(self.images[name])}"]
+                change = f"image {shortened(old)} -> {shortened(self.images[name])}"
+                causes[name] = [Cause(Why.IMAGE, change)]
         for name in here:
             # Of a service that takes the whole env file, compose sees a difference only once that is written.
             if name in using and (name in diverged or self._wanted.pending):
-                reasons.setdefault(name, []).append(f"settings {' '.join(using[name])}")
+                causes.setdefault(name, []).append(Cause(Why.SETTINGS, f"settings {' '.join(using[name])}"))
             elif name in diverged:
-                reasons.setdefault(name, []).append("its definition")
+                causes.setdefault(name, []).append(Cause(Why.DEFINITION, "its definition"))
         for name in services:
             for dependency, condition in (services[name].get("depends_on") or {}).items():
-                if name in here and name not in reasons and dependency in reasons and condition.get("restart"):
-                    reasons[name] = [f"{_RESTARTS_WITH} {dependency}"]
-        for name in self._initial.keys() & reasons.keys():
+                if name in here and name not in causes and dependency in causes and condition.get("restart"):
+                    causes[name] = [Cause(Why.RESTART, f"restarts with {dependency}")]
+        for name in self._initial.keys() & causes.keys():
             # Made anew for another reason, it may as well have what is set now.
             self._override["services"][name].pop("environment", None)
         return Plan(
             create=[name for name in services if name not in here or name in short],
-            recreate={name: reasons[name] for name in _compose.in_dependency_order(self._model, reasons)},
-            start=[name for name in services if name in stopped and name not in reasons],
-            remove=[c["Name"].lstrip("/") for c in containers if service_of(c) not in services or c in surplus],
+            recreate={name: causes[name] for name in _compose.in_dependency_order(self._model, causes)},
+            start=[name for name in services if name in stopped and name not in causes],
+            remove=[name_of(c) for c in containers if service_of(c) not in services or c in surplus],
         )
 
     def _scaled(self, containers: list[Json]) -> tuple[set[str], list[Json]]:
@@ -185,9 +207,9 @@ class Release:
         if free < needed:
             raise DeployError(
                 f"{folder} has {_gigabytes(free)} free, and the images of {', '.join(services)} may take"
-                f" {_gigabytes(needed)}: make room there, for example with docker image prune. {UNTOUCHED}"
+                f" {_gigabytes(needed)}: make room there, for example with docker image prune."
             )
-        self._in_words(lambda: self._compose.pull(self._override, services, seconds), UNTOUCHED)
+        self._in_words(lambda: self._compose.pull(self._override, services, seconds))
 
     def run_job(self, job: Job, name: str) -> None:
         """Run a job to its end, in a container of this name; what its service depends on is started if it doesn't run."""
@@ -198,7 +220,7 @@ class Release:
         try:
             self._compose.run_job(self._override, name, job.service, job.command, job.seconds)
         except _compose.ComposeError as exc:
-            lines = self._scrub(exc.output).strip().splitlines()[-self._log_lines :]
+            lines = self._redact(exc.output).strip().splitlines()[-self._log_lines :]
             raise DeployError(
                 f"The job {' '.join(job.command)} of service {job.service} failed.\nIts last lines:\n"
                 + ("\n".join(lines) or "(none)")
@@ -208,11 +230,7 @@ class Release:
         """Refuse services that the compose files don't have; `where` says which option names them."""
         unknown = sorted(set(services) - set(self._model["services"]))
         if unknown:
-            raise DeployError(f"{where} names {', '.join(unknown)}, which the compose files don't have. {UNTOUCHED}")
-
-    def config_hashes(self) -> dict[str, str]:
-        """Compose's hash of every service's settings, by service."""
-        return self._in_words(lambda: self._compose.hashes(self._override))
+            raise DeployError(f"{where} names {', '.join(unknown)}, which the compose files don't have.")
 
     def warnings(self) -> list[str]:
         """What a compose file should not have, or lacks, as sentences."""
@@ -233,8 +251,9 @@ class Release:
         every service that depends on a recreated one as well. If that was all there is to do, Compose needn't look at all again.
         """
         try:
-            for name, reasons in plan.recreate.items():
-                force = reasons[0].startswith(_RESTARTS_WITH)
+            for name, causes in plan.recreate.items():
+                # Compose itself sees no difference then.
+                force = causes[0].why is Why.RESTART
                 self._compose.up(self._override, wait_seconds, name, force=force)
             if plan.create or plan.start or plan.remove:
                 self._compose.up(self._override, wait_seconds)
@@ -292,14 +311,22 @@ class Release:
                 said = telling
             time.sleep(SAMPLE_SECONDS)
 
-    def services(self) -> list[dict[str, t.Any]]:
-        """What runs, a row a container: service, container, id, image, digest, state, ports. Sorted as compose lists services."""
+    def services(self) -> list[Json]:
+        """What runs, a row a container as `row_of` makes it, sorted as compose lists services."""
         order = list(self._model["services"])
         rows = [row_of(container) for container in self.containers()]
         return sorted(
             rows,
             key=lambda r: (order.index(r["service"]) if r["service"] in order else len(order), r["container"]),
         )
+
+    def definitions(self) -> dict[str, str]:
+        """Compose's hash of each service's containers, as they are now; by service."""
+        return {service_of(container): hash_of(container) for container in self.containers()}
+
+    def mounted_files(self) -> list[str]:
+        """The files of the project's folder that are mounted into services, by their names in it; sorted."""
+        return _compose.mounted_files(self._model, self._wanted.project_dir)
 
     def _keep_initial_environment(self) -> None:
         """Leave containers what they have of variables that matter at their first start only, so that they needn't be recreated."""
@@ -318,16 +345,14 @@ class Release:
         services = self._model["services"]
         for name, service in services.items():
             if not service.get("image"):
-                raise DeployError(
-                    f"Service {name} has no image: build it in CI, push it, and name it with image:. {UNTOUCHED}"
-                )
+                raise DeployError(f"Service {name} has no image: build it in CI, push it, and name it with image:.")
         return {name: service["image"] for name, service in services.items()}
 
     def _pinned_images(self, known: t.Mapping[str, str]) -> dict[str, str]:
         """Image references by digest, by service name."""
         found, problems = pinned(self._engine, {*self.references.values()} - known.keys(), self._auths)
         for problem in problems.values():
-            raise DeployError(f"{problem} {UNTOUCHED}")
+            raise DeployError(problem)
         found = {**found, **known}
         return {name: found[reference] for name, reference in self.references.items()}
 
@@ -342,7 +367,7 @@ class Release:
         wanted = self._override["services"]
         override = {"services": {name: {**wanted.get(name, {}), "image": image} for name, image in images.items()}}
         recreated = self._in_words(lambda: self._compose.recreated(override))
-        flagged = {service_of(container) for container in containers if container["Name"].lstrip("/") in recreated}
+        flagged = {service_of(container) for container in containers if name_of(container) in recreated}
         # Compose 2.26 also recreates what depends on something it recreates.
         doubtful = {name for name in flagged if _compose.dependencies(self._model, name) & flagged}
         if doubtful:
@@ -357,15 +382,15 @@ class Release:
         raw = _compose.without_environment(self._compose.raw_model(), self._initial)
         return _compose.services_using(raw, keys, self._wanted.env_file)
 
-    def _in_words(self, step: t.Callable[[], t.Any], outcome: str = "") -> t.Any:
+    def _in_words(self, step: t.Callable[[], t.Any]) -> t.Any:
         try:
             return step()
         except _compose.ComposeError as exc:
-            raise self._said(exc, outcome) from None
+            raise self._said(exc) from None
 
-    def _said(self, error: _compose.ComposeError, outcome: str = "") -> DeployError:
-        lines = [line.strip() for line in self._scrub(error.output).splitlines() if line.strip()]
-        return DeployError(f"docker compose {error.command} failed: {' | '.join(lines[-5:])}. {outcome}".strip())
+    def _said(self, error: _compose.ComposeError) -> DeployError:
+        lines = [line.strip() for line in self._redact(error.output).splitlines() if line.strip()]
+        return DeployError(f"docker compose {error.command} failed: {' | '.join(lines[-5:])}.")
 
     def _failed_container(self) -> DeployError | None:
         """What to say of a container that kept compose from going on, such as a dependency that is unhealthy."""
@@ -376,8 +401,8 @@ class Release:
         return None
 
     def _not_ready(self, container: Json, reason: str) -> DeployError:
-        logs = self._scrub(self._engine.logs(container["Id"], self._log_lines)).strip()
-        name = container["Name"].lstrip("/")
+        logs = self._redact(self._engine.logs(container["Id"], self._log_lines)).strip()
+        name = name_of(container)
         return DeployError(
             f"Service {service_of(container)} (container {name}) {reason}.\nIts last lines:\n{logs or '(none)'}"
         )

@@ -10,11 +10,11 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible_collections.popcon.deploy.plugins.module_utils._common.types import Json
+from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError
 from ansible_collections.popcon.deploy.plugins.module_utils._release.http_check import HttpCheck
+from ansible_collections.popcon.deploy.plugins.module_utils._release.record import Image, Record
 from ansible_collections.popcon.deploy.plugins.module_utils._settings.render import Rendered
-
-UNTOUCHED = "What ran before keeps running: nothing was changed."
+from ansible_collections.popcon.deploy.plugins.module_utils._settings.settings import NO_SETTINGS, Settings
 
 
 class Job(t.NamedTuple):
@@ -27,9 +27,9 @@ class Job(t.NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Project:
-    """The compose project on its host, how long things may take, and who is at it.
+    """The compose project on its host, how long things may take, and who deploys it.
 
-    `by`, `origin` and `run` are for the record. Times are in seconds.
+    `by`, `started_from` and `run` are for the record. Times are in seconds.
     """
 
     name: str
@@ -44,14 +44,14 @@ class Project:
     log_lines: int
     run: str
     by: str
-    origin: str
+    started_from: str
 
     def limit(self, service: str) -> int:
-        """How long a service may take to become ready."""
+        """How many seconds a service may take to become ready."""
         return self.service_wait_seconds.get(service, self.wait_seconds)
 
     def longest(self) -> int:
-        """How long any of them may."""
+        """How many seconds any of them may take."""
         return max([self.wait_seconds, *self.service_wait_seconds.values()])
 
 
@@ -59,26 +59,80 @@ class Project:
 class Target:
     """What is to run.
 
-    `tree` holds the wanted files, which may be staged and not in the project's folder yet, and `env` the wanted settings, unless
-    `render` makes them, given the folder of the wanted files. `images` are given for a rollback, in the form of the record;
-    otherwise the registry is asked for all but those in `digests`, or with `keep_images` those of the last good release are taken.
-    `parameters`, `inputs`, `repository` and `ref` are for the record.
+    `tree` holds the wanted files, which may be staged and not in the project's folder yet. `settings` are the wanted ones, unless
+    `render` makes them, given the folder of the wanted files. `images` by digest are given for a rollback; otherwise the
+    registry is asked for all but those in `digests`, or with `keep_images` those of the last successful release are taken.
+    `options_digest`, `repository` and `ref` are for the record.
     """
 
     action: str
     tree: str
     files: t.Sequence[str]
-    env: str
     commit: str | None
+    settings: Settings = NO_SETTINGS
+    render: t.Callable[[str], Rendered] | None = None
     repository: str | None = None
     ref: str | None = None
     restores: int | None = None
-    images: t.Mapping[str, Json] | None = None
-    render: t.Callable[[str], Rendered] | None = None
+    images: t.Mapping[str, str] | None = None
     keep_images: bool = False
     digests: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
-    parameters: t.Sequence[Json] = ()
     http_checks: t.Sequence[HttpCheck] = ()
     jobs_before: t.Sequence[Job] = ()
     jobs_after: t.Sequence[Job] = ()
-    inputs: str = ""
+    options_digest: str = ""
+
+    def replace(self, **changes: t.Any) -> Target:
+        """The same target with some fields changed."""
+        return dataclasses.replace(self, **changes)
+
+    @property
+    def is_deploy(self) -> bool:
+        """Whether it comes from a deploy, and not from a record."""
+        return self.action == "deploy"
+
+
+def record_of(project: Project, target: Target, images: t.Mapping[str, Image]) -> Record:
+    """The record of a target, before it is begun."""
+    return Record(
+        action=target.action,
+        commit=target.commit,
+        repository=target.repository,
+        ref=target.ref,
+        restores=target.restores,
+        files=list(target.files),
+        images=dict(images),
+        parameters=list(target.settings.sources),
+        http_checks=list(target.http_checks),
+        options_digest=target.options_digest,
+        run=project.run,
+        by=project.by,
+        started_from=project.started_from,
+    )
+
+
+def recorded_target(record: Record, settings: Settings, tree: str) -> Target:
+    """The target that a record describes; `tree` holds its files."""
+    return Target(
+        action="rollback",
+        tree=tree,
+        files=record.files,
+        commit=record.commit,
+        settings=settings,
+        repository=record.repository,
+        ref=record.ref,
+        restores=record.number,
+        images=record.pinned,
+        http_checks=record.http_checks,
+        options_digest=record.options_digest,
+    )
+
+
+def refuse_other_images(record: Record, references: t.Mapping[str, str]) -> None:
+    """Refuse to keep the images of a release where the files name others by now."""
+    recorded = {service: image.reference for service, image in record.images.items()}
+    other = sorted(service for service, reference in references.items() if recorded.get(service) != reference)
+    if other:
+        raise DeployError(
+            f"The compose files name other images for {', '.join(other)} than release {record.number} has: deploy them first."
+        )

@@ -15,6 +15,7 @@ from ansible_collections.popcon.deploy.plugins.module_utils._common.types import
 from ansible_collections.popcon.deploy.plugins.module_utils._settings import contract as _contract
 from ansible_collections.popcon.deploy.plugins.module_utils._settings import dotenv
 from ansible_collections.popcon.deploy.plugins.module_utils._settings import parameters as _parameters
+from ansible_collections.popcon.deploy.plugins.module_utils._settings.settings import Settings
 
 
 class Choice(t.NamedTuple):
@@ -32,14 +33,13 @@ EVERYTHING = Choice()
 
 
 class Rendered(t.NamedTuple):
-    """The content of an env file, and about it, without values: `sources` has a row a key: key, source, name, path, version.
+    """Settings, and what is to be said of them without values.
 
     `overridden` are parameters that lost their key, `unknown` the keys that the contract doesn't list, `read` is the number of
     parameters read.
     """
 
-    content: bytes
-    sources: list[Json]
+    settings: Settings
     overridden: list[_parameters.Override]
     unknown: list[str]
     read: int
@@ -72,7 +72,8 @@ def render(
     _contract.refuse_steering(values, choice.allow_keys)
     unknown = [] if contract is None else sorted(set(values) - set(contract))
     sources = [_source(key, parameters, extra) for key in sorted(values)]
-    return Rendered(dotenv.render(values, file_format), sources, overridden, unknown, len(read))
+    settings = Settings(dotenv.render(values, file_format), values, sources)
+    return Rendered(settings, overridden, unknown, len(read))
 
 
 def read_contract(path: str, uid: int | None = None) -> dict[str, str]:
@@ -85,16 +86,6 @@ def read_contract(path: str, uid: int | None = None) -> dict[str, str]:
     if content is None:
         raise DeployError(f"The contract {path} is not there. Check the repository out first.")
     return _contract.parse_contract(content, path)
-
-
-def key_changes(before: bytes, after: bytes, file_format: str = "compose") -> dict[str, list[str]]:
-    """The keys of an env file that are `added`, `removed` and `modified`, sorted."""
-    old, new = dotenv.entries(before, file_format), dotenv.entries(after, file_format)
-    return {
-        "added": sorted(set(new) - set(old)),
-        "removed": sorted(set(old) - set(new)),
-        "modified": sorted(key for key in set(old) & set(new) if old[key] != new[key]),
-    }
 
 
 def change_lines(changes: t.Mapping[str, t.Sequence[str]]) -> list[str]:

@@ -6,11 +6,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
 from ansible_collections.popcon.deploy.plugins.module_utils._docker import compose
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.engine import EngineError
+from ansible_collections.popcon.deploy.plugins.module_utils._git import checkout
 
 
 class FakeHost:
@@ -24,6 +26,7 @@ class FakeHost:
         self.folder.mkdir()
         self.commits: dict[str, str] = {}
         self.head: str | None = None
+        self.edits: list[str] = []
         self.tags: dict[str, str] = {}
         self.stored: set[str] = set()
         self.broken: set[str] = set()
@@ -61,7 +64,10 @@ class FakeHost:
         """Take the place of what the rollout uses."""
         host = self
 
-        class Checkout:
+        class FakeCheckout:
+            Checkout = checkout.Checkout
+            displayed = staticmethod(checkout.displayed)
+            look = staticmethod(lambda _folder: checkout.Checkout(host.head, host.edits))
             head = staticmethod(lambda _folder: host.head)
             has = staticmethod(lambda _folder, commit: commit in host.commits)
             export = staticmethod(lambda _folder, commit, tree: host.checkout(commit, Path(tree)))
@@ -71,15 +77,17 @@ class FakeHost:
             def switch(_folder, commit):
                 host.step(f"switch {commit[:1]}")
                 host.checkout(commit)
+                host.edits = []
 
-        monkeypatch.setattr(rollout, "checkout", Checkout)
+        monkeypatch.setattr(rollout, "checkout", FakeCheckout)
+        monkeypatch.setattr(rollout._host, "checkout", FakeCheckout)
         monkeypatch.setattr(rollout, "Engine", lambda: FakeEngine(host))
         monkeypatch.setattr(rollout, "Compose", lambda *args: FakeCompose(host, *args))
-        monkeypatch.setattr(rollout, "Resume", lambda _project: FakeResume(host))
+        monkeypatch.setattr(rollout, "BootUnit", lambda _project: FakeBootUnit(host))
         monkeypatch.setattr("time.sleep", lambda _seconds: None)
 
 
-class FakeResume:
+class FakeBootUnit:
     """The unit that stands by."""
 
     def __init__(self, host: FakeHost) -> None:
@@ -108,7 +116,10 @@ class FakeEngine:
             "Name": f"/app-{name}-1",
             "Image": f"id of {one['image']}",
             "Config": {
-                "Labels": {"com.docker.compose.service": name, "com.docker.compose.config-hash": ""},
+                "Labels": {
+                    "com.docker.compose.service": name,
+                    "com.docker.compose.config-hash": hashlib.sha256(one["definition"].encode()).hexdigest(),
+                },
                 "Image": one["image"],
             },
             "State": {

@@ -14,33 +14,28 @@ import types
 
 import pytest
 from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError
-from ansible_collections.popcon.deploy.plugins.module_utils._docker.compose import (
-    MOUNTS_LABEL,
-    ComposeError,
-    override_for,
-)
 from ansible_collections.popcon.deploy.plugins.module_utils._git import checkout, command
 from ansible_collections.popcon.deploy.plugins.module_utils._registry import ecr, stored_logins
 from ansible_collections.popcon.deploy.plugins.module_utils._registry.docker_config import Credentials
 from ansible_collections.popcon.deploy.plugins.module_utils._release import records
+from ansible_collections.popcon.deploy.plugins.module_utils._release.record import Result
 from ansible_collections.popcon.deploy.plugins.module_utils._status import report
-from ansible_collections.popcon.deploy.plugins.modules import compose_release_info
 from ansible_collections.popcon.deploy.tests.unit.plugins.git_remote import Remote
+from ansible_collections.popcon.deploy.tests.unit.plugins.module_utils.sample_record import DIGEST, sample_record
 
-DIGEST = "sha256:" + "1" * 64
 CANARY = "canary-secret"
 ENV = f"A=1\nPASSWORD={CANARY}\n".encode()
 
 
-def container(service, image=None, env=(), mounts=None):
-    labels = {"com.docker.compose.service": service, "com.docker.compose.config-hash": f"hash-{service}"}
+def container(service, image=None, env=(), definition=None):
+    labels = {"com.docker.compose.service": service, "com.docker.compose.config-hash": definition or f"hash-{service}"}
     return {
         "Id": f"id-{service}",
         "Name": f"/app-{service}-1",
         "Image": "sha256:stored",
         "Config": {
             "Image": image or f"reg/{service}@{DIGEST}",
-            "Labels": {**labels, **({MOUNTS_LABEL: mounts} if mounts else {})},
+            "Labels": labels,
             "Env": list(env),
         },
         "State": {"Status": "running", "Running": True, "StartedAt": "2026-11-23T06:59:00.123Z"},
@@ -60,16 +55,15 @@ class Host:
         self.update()
         self.env_file = self.dest / ".env"
         self.env_file.write_bytes(ENV)
+        self.env_file.chmod(0o600)
         self.records = records.Records(str(folder / "state"), "popcon")
         self.running = [container("web"), container("db")]
         self.images = {f"reg/web@{DIGEST}", f"reg/db@{DIGEST}"}
-        self.to_recreate, self.asked, self.compose_fails = set(), [], False
         self.config = folder / "docker" / "config.json"
         self.config.parent.mkdir()
         login = stored_logins.Login(pwd.getpwuid(os.geteuid()), str(self.config), True)
         monkeypatch.setattr(stored_logins, "Login", types.SimpleNamespace(of=lambda *_args: login))
         monkeypatch.setattr(report, "Engine", lambda: self)
-        monkeypatch.setattr(report, "Compose", self.compose)
         self.release()
 
     def update(self):
@@ -77,26 +71,24 @@ class Host:
         with command.private_git(self.remote.url, 60) as git:
             checkout.synchronise(git, "main", str(self.dest), str(self.dest.parent / "preview"), False)
 
-    def release(self, result="good", commit=None, problem=None, **fields):
+    def release(self, result=Result.SUCCEEDED, problem=None, **fields):
         """Record one more release."""
-        images = {name: {"reference": f"reg/{name}:1", "pinned": f"reg/{name}@{DIGEST}"} for name in ("web", "db")}
-        number = self.records.begin(
-            {
-                "action": "deploy", "restores": None, "commit": commit or self.commit, "images": images, "run": "r",
-                "files": ["docker-compose.yml"], "by": "alice", "origin": "laptop",
-                "parameters": [{"key": "A", "name": "/app/A", "version": 2}, {"key": "B", "name": None, "version": None}],
-                **fields,
-            },
-            ENV,
-        )  # fmt: skip
-        if result != "started":
+        parameters = [{"key": "A", "name": "/app/A", "version": 2}, {"key": "B", "name": None, "version": None}]
+        definitions = {"web": "hash-web", "db": "hash-db"}
+        record = sample_record(
+            **{"commit": self.commit, "parameters": parameters, "definitions": definitions, **fields}
+        )
+        number = self.records.begin(record, ENV).number
+        if result is not Result.STARTED:
             self.records.finish(number, result, problem)
         return number
 
     def look(self, **params):
-        defaults = {name: spec.get("default") for name, spec in compose_release_info.ARGUMENT_SPEC.items()}
-        given = {"project": "popcon", "project_dir": f"{self.dest}/", "state_dir": os.path.dirname(self.records.folder)}
-        result = report.Look({**defaults, **given, **params}).result()
+        given = {
+            "project": "popcon", "folder": f"{self.dest}/", "env_file": None,
+            "state_dir": os.path.dirname(self.records.folder), "history": 20,
+        }  # fmt: skip
+        result = report.report(**{**given, **params})
         assert CANARY not in json.dumps(result)
         return result
 
@@ -110,27 +102,6 @@ class Host:
 
     def containers(self, project):
         return list(self.running) if project == "popcon" else []
-
-    # Compose.
-
-    def compose(self, *arguments):
-        self.asked.append(arguments)
-        return self
-
-    def model(self):
-        if self.compose_fails:
-            raise ComposeError("config", f"yaml: line 2: {CANARY}")
-        mount = {"type": "bind", "source": f"{self.dest}/web.conf"}
-        return {"services": {"web": {"image": "reg/web:1", "volumes": [mount]}, "db": {"image": "reg/db:1"}}}
-
-    def raw_model(self):
-        return self.model()
-
-    def recreated(self, _override):
-        return self.to_recreate
-
-    def hashes(self, _override):
-        return {}
 
 
 @pytest.fixture
@@ -147,17 +118,9 @@ def test_all_is_as_recorded(host):
     assert look["release"]["parameters"] == {"/app/A": 2}
 
 
-def test_compose_is_asked_with_the_recorded_files_and_settings(host):
-    host.env_file.write_bytes(b"A=2\n")
-    host.release(files=["docker-compose.yml", "more.yml"])
-    host.look()
-    files = [f"{host.dest}/docker-compose.yml", f"{host.dest}/more.yml"]
-    assert host.asked == [("popcon", str(host.dest), files, host.records.env_path(2))]
-
-
 def test_a_host_on_which_nothing_was_ever_released(host, tmp_path):
-    look = host.look(state_dir=str(tmp_path / "nothing"), project_dir=str(tmp_path / "nowhere"))
-    assert look["drift"] == ["no release has been good yet"]
+    look = host.look(state_dir=str(tmp_path / "nothing"), folder=str(tmp_path / "nowhere"))
+    assert look["drift"] == ["no release has succeeded yet"]
     assert (look["release"], look["newest"], look["releases"], look["history"]) == (None, None, [], [])
     assert look["commit"] is None and len(look["services"]) == 2
 
@@ -166,7 +129,7 @@ def test_a_host_on_which_nothing_was_ever_released(host, tmp_path):
     ("content", "said"),
     [
         (ENV, []),
-        (b"# other words\n" + ENV, []),
+        (b"# other words\n" + ENV, ["{} has the same values, but was written by something else"]),
         (ENV + b"B=2\n", ["{} differs in B"]),
         (ENV.replace(b"A=1", b"A=2"), ["{} differs in A"]),
         (b"", ["{} differs in A, PASSWORD"]),
@@ -197,7 +160,7 @@ def test_files_that_were_edited(host):
 def test_a_folder_at_another_commit(host):
     later = host.remote.commit({"web.conf": "two\n"})
     host.update()
-    assert host.drift() == [f"the folder is at commit {later[:12]}, recorded is {host.commit[:12]}"]
+    assert host.drift() == [f"the folder is at commit {later[:12]}, recorded is commit {host.commit[:12]}"]
     assert host.look()["releases"][0]["restorable"] is True
 
 
@@ -210,24 +173,17 @@ def test_a_folder_that_is_no_clone_any_more(host):
 def test_a_folder_that_is_a_link_is_told_of_once(host, tmp_path):
     host.release()
     (tmp_path / "link").symlink_to(host.dest)
-    said = [text for text in host.drift(project_dir=str(tmp_path / "link")) if "symbolic link is not followed" in text]
+    said = [text for text in host.drift(folder=str(tmp_path / "link")) if "symbolic link is not followed" in text]
     assert len(said) == 1
 
 
-def test_another_definition_is_explained_by_settings_and_mounted_files(host):
-    now = override_for(host.model(), {}, str(host.dest), str(host.dest))["services"]["web"]["labels"][MOUNTS_LABEL]
-    host.running[:] = [container("web", env=["A=0", f"PASSWORD={CANARY}"], mounts=now), container("db", env=["A=1"])]
-    assert host.drift() == []
-    host.to_recreate = {"app-web-1"}
-    assert host.drift() == ["web was started with other settings: A"]
-    (host.dest / "web.conf").write_text("two\n")
+def test_another_definition_is_explained_by_settings(host):
+    other = container("web", env=["A=0", f"PASSWORD={CANARY}"], definition="other")
+    host.running[:] = [other, container("db", env=["A=1"], definition="other")]
     assert host.drift() == [
-        "web was started before its mounted files changed",
         "web was started with other settings: A",
-        "files edited: web.conf",
+        "db was started with another definition than the release's",
     ]
-    host.to_recreate = {"app-db-1"}
-    assert host.drift()[0] == "db was started with another definition than the files now give"
 
 
 def test_another_image_is_no_other_definition(host):
@@ -235,33 +191,26 @@ def test_another_image_is_no_other_definition(host):
     assert host.drift() == [f"web runs reg/web:1, recorded is {DIGEST[:19]}"]
 
 
-def test_compose_refusing_the_files_keeps_nothing_else_from_being_told(host):
-    host.compose_fails = True
-    del host.running[1]
-    first, second = host.drift()
-    assert first == "db is missing" and second.startswith("docker compose config failed: yaml: line 2: ****")
-
-
 def test_a_release_that_failed_and_one_that_can_be_gone_back_to(host):
-    host.release("failed", problem=f"Service web is unhealthy.\n{CANARY}")
+    host.release(Result.FAILED, problem=f"Service web is unhealthy.\n{CANARY}")
     look = host.look()
     assert look["drift"] == []
     assert look["unfinished"] == ["the last deploy (2) failed: Service web is unhealthy."]
     assert (look["release"]["number"], look["newest"]["number"]) == (1, 2)
-    assert [release["why_not"] for release in look["releases"]] == ["it was not good", None]
+    assert [release["why_not"] for release in look["releases"]] == ["it did not succeed", None]
 
 
-def test_who_is_at_it(host):
-    with host.records.locked({"by": "bob", "origin": "ci", "run": "r2"}, 0, print):
+def test_who_holds_the_lock(host):
+    with host.records.locked({"by": "bob", "started_from": "ci", "run": "r2"}, 0, print):
         look = host.look()
     assert look["lock"]["by"] == "bob"
-    assert look["unfinished"] == [f"bob is at it since {look['lock']['since']}"]
+    assert look["unfinished"] == [f"bob has held the deploy lock since {look['lock']['since']}"]
 
 
 def test_what_can_not_be_gone_back_to(host):
     host.images.remove(f"reg/db@{DIGEST}")
     host.release(commit="f" * 40)
-    os.unlink(host.records.env_path(1))
+    os.unlink(f"{host.records.folder}/releases/1/env")
     assert [release["why_not"] for release in host.look()["releases"]] == [
         f"commit {'f' * 12} is not in the clone any more; images have to be pulled again: db",
         "its settings are not kept any more; images have to be pulled again: db",
@@ -269,7 +218,7 @@ def test_what_can_not_be_gone_back_to(host):
 
 
 def test_recorded_settings_that_are_gone(host):
-    os.unlink(host.records.env_path(1))
+    os.unlink(f"{host.records.folder}/releases/1/env")
     assert host.drift() == ["The settings of release 1 of popcon are not kept any more."]
 
 
@@ -312,7 +261,6 @@ def test_a_look_changes_nothing(host):
         return found
 
     (host.dest / "web.conf").write_text("two\n")
-    host.to_recreate = {"app-web-1"}
     before = everything()
     host.look()
     assert everything() == before

@@ -21,7 +21,7 @@ def units(tmp_path, monkeypatch):
 
 
 def test_armed_twice_and_disarmed(units):
-    resume = boot_unit.Resume("app")
+    resume = boot_unit.BootUnit("app")
     resume.arm(["/bin/true", "first"])
     resume.arm(["/bin/true", "second"])
     link = units / "multi-user.target.wants" / "popcon-resume-app.service"
@@ -33,7 +33,7 @@ def test_armed_twice_and_disarmed(units):
 
 def test_nothing_without_systemd(units, monkeypatch):
     monkeypatch.setattr(boot_unit, "BOOTED", str(units / "none"))
-    boot_unit.Resume("app").arm(["/bin/true"])
+    boot_unit.BootUnit("app").arm(["/bin/true"])
     assert list(units.iterdir()) == []
 
 

@@ -39,7 +39,7 @@ def recover(say, died):
     say("taken back")
     return {"failure": f"the worker {died}", "release": 7}
 WORK
-print(detached.follow(folder, run, work, recover, seconds, {"by": "alice", "origin": "laptop"}))
+print(detached.follow(folder, run, work, recover, seconds, {"by": "alice", "started_from": "laptop"}))
 """
 LONG = 30.0
 
@@ -433,7 +433,7 @@ def test_undelivered(host: Host) -> None:
     told = {one["run"]: one for one in detached.undelivered(str(host.folder), "mine")}
     assert set(told) == {"good", "bad", "dead"}
     assert told["good"] == {
-        "run": "good", "by": "alice", "origin": "laptop", "started": told["good"]["started"], "failure": None, "release": 2
+        "run": "good", "by": "alice", "started_from": "laptop", "started": told["good"]["started"], "failure": None, "release": 2
     }  # fmt: skip
     assert (told["bad"]["failure"], told["bad"]["release"]) == ("web is sick", 3)
     assert told["dead"]["failure"].startswith("Run dead was cut short")

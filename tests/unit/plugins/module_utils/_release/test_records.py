@@ -20,9 +20,11 @@ from ansible_collections.popcon.deploy.plugins.module_utils._common.errors impor
 from ansible_collections.popcon.deploy.plugins.module_utils._common.private_file import make_private_folder
 from ansible_collections.popcon.deploy.plugins.module_utils._common.text import first_line
 from ansible_collections.popcon.deploy.plugins.module_utils._release import records as _records
+from ansible_collections.popcon.deploy.plugins.module_utils._release.record import Record, Result
 from ansible_collections.popcon.deploy.plugins.module_utils._release.records import Records
+from ansible_collections.popcon.deploy.tests.unit.plugins.module_utils.sample_record import sample_record
 
-ME = {"by": "alice", "origin": "laptop", "run": "r1"}
+ME = {"by": "alice", "started_from": "laptop", "run": "r1"}
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can make files of other users")
 
 
@@ -33,13 +35,13 @@ def records(tmp_path: Path) -> Records:
 
 def released(records: Records, *results: str) -> None:
     for result in results:
-        number = records.begin({"action": "deploy"}, b"")
+        number = records.begin(sample_record(), b"").number
         if result != "started":
-            records.finish(number, result)
+            records.finish(number, Result(result))
 
 
 def numbers(records: Records) -> list[int]:
-    return [record["number"] for record in records.all()]
+    return [record.number for record in records.all()]
 
 
 def quiet(_text: str) -> None:
@@ -69,7 +71,7 @@ def test_nothing_is_there_yet(records: Records) -> None:
     assert records.all() == []
     assert records.history(5) == []
     assert records.holder() is None
-    assert records.last_good() is None
+    assert records.last_succeeded() is None
     assert records.prune(3) == []
     with pytest.raises(DeployError, match=r"popcon has no release 1\. It has: none at all\."):
         records.get(1)
@@ -77,29 +79,29 @@ def test_nothing_is_there_yet(records: Records) -> None:
 
 
 def test_a_release_from_its_beginning_to_its_end(records: Records) -> None:
-    env = b"A='\xff$x'\n"
-    assert records.begin({"action": "deploy", "commit": "c" * 40}, env) == 1
-    begun = records.get(1)
-    assert begun["started"].endswith("Z")
-    assert {**begun, "started": ""} == {
-        "format": 1, "number": 1, "action": "deploy", "commit": "c" * 40,
-        "started": "", "ended": None, "result": "started", "problem": None,
-    }  # fmt: skip
-    assert records.last_good() is None
-    records.finish(1, "good", images={"web": {}})
-    ended = records.last_good()
-    assert ended == {**begun, "ended": ended["ended"], "result": "good", "images": {"web": {}}}
-    assert ended["ended"] >= begun["started"]
-    assert records.env_of(1) == env == Path(records.env_path(1)).read_bytes()
-    records.finish(1, "failed", "\n first\nsecond")
-    assert records.get(1)["problem"] == "first"
-    assert records.last_good() is None
+    env = b"A='$x'\n"
+    record = sample_record(commit="c" * 40, parameters=[{"key": "A", "name": "/app/A", "version": 2}])
+    begun = records.begin(record, env)
+    assert begun == records.get(1) == record.replace(number=1, started=begun.started)
+    assert begun.started.endswith("Z") and begun.result is Result.STARTED
+    assert records.last_succeeded() is None
+    ended = records.finish(1, Result.SUCCEEDED)
+    assert ended == records.last_succeeded() == begun.replace(ended=ended.ended, result=Result.SUCCEEDED)
+    assert ended.ended >= begun.started
+    assert (
+        records.update(1, definitions={"web": "hash"}) == ended.replace(definitions={"web": "hash"}) == records.get(1)
+    )
+    settings = records.settings_of(1)
+    assert (settings.content, settings.values, settings.sources) == (env, {"A": "$x"}, record.parameters)
+    records.finish(1, Result.FAILED, "\n first\nsecond")
+    assert records.get(1).problem == "first"
+    assert records.last_succeeded() is None
 
 
 def test_everything_is_private(records: Records) -> None:
     before = os.umask(0)
     try:
-        records.begin({}, b"secret")
+        records.begin(sample_record(), b"secret")
         records.audit(action="deploy")
         with records.locked(ME, 0, quiet):
             pass
@@ -122,32 +124,32 @@ def test_a_folder_that_is_open_to_others_is_closed(records: Records) -> None:
 
 
 def test_what_is_no_release_is_left_alone(records: Records) -> None:
-    released(records, "good", "good")
+    released(records, "succeeded", "succeeded")
     others = {"01", "x", "\u00b2", "0", "-1"}
     for name in others:
         os.mkdir(f"{records.folder}/releases/{name}")
     assert numbers(records) == [1, 2]
-    assert [record["number"] for record in records.prune(1)] == [1]
+    assert [record.number for record in records.prune(1)] == [1]
     assert set(os.listdir(f"{records.folder}/releases")) == {"2", *others}
 
 
 def test_numbers_never_repeat(records: Records) -> None:
-    released(records, "good", "failed", "good")
-    assert [record["number"] for record in records.prune(1)] == [1, 2]
+    released(records, "succeeded", "failed", "succeeded")
+    assert [record.number for record in records.prune(1)] == [1, 2]
     assert numbers(records) == [3]
-    assert records.begin({}, b"") == 4
+    assert records.begin(sample_record(), b"").number == 4
     # Also where only the history, or a damaged folder, tells of a number.
     records.audit(release=7)
-    assert records.begin({}, b"") == 8
+    assert records.begin(sample_record(), b"").number == 8
     os.makedirs(f"{records.folder}/releases/12")
-    assert records.begin({}, b"") == 13
+    assert records.begin(sample_record(), b"").number == 13
 
 
 def test_ascending_by_number_not_by_text(records: Records) -> None:
     records.audit(release=8)
-    released(records, "good", "good", "good")
+    released(records, "succeeded", "succeeded", "succeeded")
     assert numbers(records) == [9, 10, 11]
-    assert records.last_good()["number"] == 11
+    assert records.last_succeeded().number == 11
 
 
 @pytest.mark.parametrize(
@@ -164,38 +166,39 @@ def test_ascending_by_number_not_by_text(records: Records) -> None:
     ],
 )
 def test_prune(records: Records, results: str, keep: int, left: list[int]) -> None:
-    words = {"g": "good", "f": "failed", "i": "interrupted", "s": "started"}
+    words = {"g": "succeeded", "f": "failed", "i": "interrupted", "s": "started"}
     released(records, *(words[letter] for letter in results))
-    gone = [record["number"] for record in records.prune(keep)]
+    gone = [record.number for record in records.prune(keep)]
     assert numbers(records) == left
     assert gone + left == list(range(1, len(results) + 1))
     assert sorted(os.listdir(f"{records.folder}/releases")) == [str(number) for number in left]
 
 
 def test_prune_removes_damaged_ones_too(records: Records) -> None:
-    released(records, "good", "good", "good")
+    released(records, "succeeded", "succeeded", "succeeded")
     os.unlink(f"{records.folder}/releases/1/record.json")
-    assert [record["number"] for record in records.prune(1)] == [2]
+    assert [record.number for record in records.prune(1)] == [2]
     assert os.listdir(f"{records.folder}/releases") == ["3"]
 
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"\0" * 100, b'{"format": 1, "number": 2', b"[]", b'{"format": 1, "number": 3, "result": "good"}',
-     b'{"format": 2, "number": 2, "result": "good"}', b'{"format": 1, "number": 2}', b"\xff"],
+    [b"", b"\0" * 100, b'{"format": 2, "number": 2', b"[]", b"\xff",
+     *(json.dumps({**sample_record(number=2).to_json(), **changed}).encode()
+       for changed in ({"number": 3}, {"format": 3}, {"result": "none"}, {"images": None}, {"http_checks": [{}]}))],
 )  # fmt: skip
 def test_a_damaged_record_is_skipped(records: Records, content: bytes) -> None:
-    released(records, "good", "good")
+    released(records, "succeeded", "succeeded")
     Path(records.folder, "releases/2/record.json").write_bytes(content)
     assert numbers(records) == [1]
-    assert records.last_good()["number"] == 1
+    assert records.last_succeeded().number == 1
     with pytest.raises(DeployError, match=r"no release 2\. It has: 1\."):
         records.get(2)
-    assert records.begin({}, b"") == 3
+    assert records.begin(sample_record(), b"").number == 3
 
 
 def test_links_in_the_place_of_records_are_not_followed(records: Records, tmp_path: Path) -> None:
-    released(records, "good", "good")
+    released(records, "succeeded", "succeeded")
     releases = Path(records.folder, "releases")
     (releases / "1").rename(tmp_path / "1")
     (releases / "1").symlink_to(tmp_path / "1")
@@ -237,9 +240,9 @@ def test_files_are_no_links_and_no_pipes(records: Records, tmp_path: Path, name:
 
 @needs_root
 def test_a_foreign_folder_is_refused(records: Records) -> None:
-    released(records, "good")
+    released(records, "succeeded")
     os.chown(records.folder, 65534, 65534)
-    for use in (records.all, records.holder, lambda: records.history(1), lambda: records.begin({}, b""),
+    for use in (records.all, records.holder, lambda: records.history(1), lambda: records.begin(sample_record(), b""),
                 lambda: records.audit(action="x"), lambda: records.locked(ME, 0, quiet).__enter__()):  # fmt: skip
         with pytest.raises(DeployError, match=r"is not a folder of the user this runs as|belongs to user 65534"):
             use()
@@ -247,7 +250,7 @@ def test_a_foreign_folder_is_refused(records: Records) -> None:
 
 @needs_root
 def test_another_user_is_told_so_rather_than_that_there_is_nothing(records: Records) -> None:
-    released(records, "good")
+    released(records, "succeeded")
     pid = os.fork()
     if pid == 0:
         code = 1
@@ -280,11 +283,11 @@ def test_what_a_killed_begin_left_is_cleared_up(records: Records, monkeypatch: p
         patch.setattr(_records.os, "rename", killed)
         patch.setattr(_records, "write_secret_file", lambda path, data: Path(path).write_bytes(data))
         with pytest.raises(KeyboardInterrupt):
-            records.begin({"action": "deploy"}, b"secret")
+            records.begin(sample_record(), b"secret")
     assert records.all() == []
-    assert records.begin({"action": "deploy"}, b"other") == 1
+    assert records.begin(sample_record(), b"A=other\n").number == 1
     assert os.listdir(f"{records.folder}/releases") == ["1"]
-    assert records.env_of(1) == b"other"
+    assert records.settings_of(1).content == b"A=other\n"
 
 
 def test_a_full_disk_is_told(records: Records, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -327,7 +330,7 @@ def test_of_a_long_history_the_end_is_read(records: Records, monkeypatch: pytest
     read = [line["release"] for line in records.history(99)]
     assert read == list(range(50, 50 - len(read), -1))
     assert 5 < len(read) < 15
-    assert records.begin({}, b"") == 51
+    assert records.begin(sample_record(), b"").number == 51
 
 
 def test_lines_of_several_writers_are_all_there_and_whole(records: Records) -> None:
@@ -369,7 +372,7 @@ def test_who_waits_in_vain_is_told_for_whom(records: Records, held: subprocess.P
     with pytest.raises(DeployError) as caught, records.locked({"by": "bob"}, 0.5, told.append):
         pytest.fail("the lock was held twice")
     since = records.holder()["since"]
-    who = f"popcon is being deployed by alice (laptop) since {since} (run r1, pid {held.pid})"
+    who = f"The deploy lock of popcon is held by alice (laptop) since {since} (run r1, pid {held.pid})"
     assert told == [f"waiting: {who}"]
     assert str(caught.value).startswith(f"{who}; waited ")
     assert records.holder()["by"] == "alice"
@@ -395,7 +398,7 @@ def test_a_holder_that_did_not_say_who_it_is(records: Records) -> None:
     with records.locked(ME, 0, quiet):
         Path(records.folder, "lock").write_bytes(b'{"by": ')
         assert records.holder() == {}
-        with pytest.raises(DeployError, match=r"by somebody \(origin unknown\)"), records.locked(ME, 0, quiet):
+        with pytest.raises(DeployError, match=r"by somebody \(from somewhere\)"), records.locked(ME, 0, quiet):
             pass
 
 
@@ -421,13 +424,13 @@ def test_asking_for_the_holder_does_not_get_in_anybodys_way(records: Records) ->
 
 def test_the_settings_of_a_release_that_is_gone(records: Records) -> None:
     with pytest.raises(DeployError, match=r"settings of release 4 of popcon are not kept"):
-        records.env_of(4)
+        records.settings_of(4)
 
 
 def test_no_release_is_half_there(records: Records) -> None:
-    released(records, "good")
+    released(records, "succeeded")
     record = json.loads(Path(records.folder, "releases/1/record.json").read_bytes())
-    assert record == records.get(1)
+    assert Record.from_json(record) == records.get(1)
     assert sorted(os.listdir(f"{records.folder}/releases/1")) == ["env", "record.json"]
 
 

@@ -14,9 +14,11 @@ from ansible_collections.popcon.deploy.plugins.module_utils._docker.compose impo
 from ansible_collections.popcon.deploy.plugins.module_utils._release import http_check
 from ansible_collections.popcon.deploy.plugins.module_utils._release import rollout as _rollout
 from ansible_collections.popcon.deploy.plugins.module_utils._release.http_check import HttpCheck
+from ansible_collections.popcon.deploy.plugins.module_utils._release.record import Image, Record, Result
 from ansible_collections.popcon.deploy.plugins.module_utils._release.records import Records
 from ansible_collections.popcon.deploy.plugins.module_utils._release.target import Job, Project, Target
-from ansible_collections.popcon.deploy.plugins.module_utils._settings import render as _render
+from ansible_collections.popcon.deploy.plugins.module_utils._settings.render import Rendered
+from ansible_collections.popcon.deploy.plugins.module_utils._settings.settings import Settings
 from ansible_collections.popcon.deploy.tests.unit.plugins.module_utils.fake_host import FakeHost
 
 SERVICES = {"web": {"image": "reg.x/web:1", "env": "KEY"}, "db": {"image": "reg.x/db:1"}}
@@ -66,7 +68,7 @@ class Story:
             "log_lines": 20,
             "run": run or f"run{self._runs}",
             "by": "alice",
-            "origin": "laptop",
+            "started_from": "laptop",
         }
         return Project(**{**fields, **changed})
 
@@ -79,7 +81,7 @@ class Story:
         if commit:
             tree = self.host.folder.parent / "staged"
             self.host.checkout(commit, tree)
-        fields = {"action": "deploy", "tree": str(tree), "files": ["compose.json"], "env": f"{self.host.folder}/.env"}
+        fields = {"action": "deploy", "tree": str(tree), "files": ["compose.json"]}
         return Target(**{**fields, "commit": commit or self.host.head, **changed})
 
     def deploy(self, commit=None, project=None, **changed):
@@ -91,7 +93,7 @@ class Story:
             self.host.broken.add(pinned(service, letter))
 
     def results(self):
-        return [(record["number"], record["action"], record["result"]) for record in self.records.all()]
+        return [(record.number, record.action, record.result.value) for record in self.records.all()]
 
     def audit(self):
         return [(line["action"], line["release"], line["result"]) for line in reversed(self.records.history(50))]
@@ -111,31 +113,30 @@ def rendering(text, unknown=()):
     def render(tree):
         folders.append(tree)
         sources = [{"key": "KEY", "source": "parameter", "name": "/app/KEY", "version": 2}]
-        return _render.Rendered(text.encode(), sources, [], list(unknown), 1)
+        return Rendered(Settings.parse(text.encode(), "rendered", sources), [], list(unknown), 1)
 
     return render, folders
 
 
 def test_a_first_release_is_recorded(story):
-    result = story.deploy(
-        parameters=[{"key": "KEY", "source": "parameter", "name": "/app/KEY", "version": 3}], ref="main"
-    )
+    result = story.deploy(render=rendering("KEY=hunter2\n")[0], ref="main")
     assert result["changed"] and result["release"] == 1 and result["plan"] == ["create web", "create db"]
     assert sorted(result["pulled"]) == ["db", "web"]
     record = story.records.get(1)
-    assert record["images"]["web"] == {"reference": "reg.x/web:1", "pinned": pinned("web", "1")}
-    assert (record["commit"], record["by"], record["origin"], record["ref"]) == ("a" * 40, "alice", "laptop", "main")
-    assert record["parameters"][0]["version"] == 3 and record["result"] == "good" and record["ended"]
-    assert story.records.env_of(1) == b"KEY=hunter2\n"
-    assert story.audit() == [("deploy", 1, "good")]
-    assert "hunter2" not in json.dumps([record, story.records.history(9), story.said, result])
+    assert record.images["web"] == ("reg.x/web:1", pinned("web", "1"))
+    assert (record.commit, record.by, record.started_from, record.ref) == ("a" * 40, "alice", "laptop", "main")
+    assert record.versions == {"/app/KEY": 2} and record.succeeded and record.ended
+    assert record.definitions.keys() == {"web", "db"}
+    assert story.records.settings_of(1).content == b"KEY=hunter2\n"
+    assert story.audit() == [("deploy", 1, "succeeded")]
+    assert "hunter2" not in json.dumps([record.to_json(), story.records.history(9), story.said, result])
 
 
 def test_nothing_to_do_is_no_release(story):
     story.deploy()
     before, story.host.done = story.host.images(), []
     result = story.deploy()
-    assert not result["changed"] and result["release"] == 1 and story.results() == [(1, "deploy", "good")]
+    assert not result["changed"] and result["release"] == 1 and story.results() == [(1, "deploy", "succeeded")]
     assert story.host.images() == before and set(story.host.done) <= {"engine"}
 
 
@@ -143,19 +144,17 @@ def test_check_mode_tells_and_touches_nothing(story):
     story.deploy()
     story.push("web", "3")
     story.host.done = []
-    foretold = story.rollout().foretell(story.target(story.host.commit("b", SERVICES)))
-    assert foretold["changed"] and foretold["plan"] == [
-        f"recreate web: image {short('web', '1')} -> {short('web', '3')}"
-    ]
-    assert foretold["differences"] == ["commit aaaaaaa -> bbbbbbb", "image of web"]
-    assert story.host.done == [] and story.results() == [(1, "deploy", "good")]
+    seen = story.rollout().dry_run(story.target(story.host.commit("b", SERVICES)))
+    assert seen["changed"] and seen["plan"] == [f"recreate web: image {short('web', '1')} -> {short('web', '3')}"]
+    assert seen["differences"] == ["commit aaaaaaaaaaaa -> bbbbbbbbbbbb", "image of web"]
+    assert story.host.done == [] and story.results() == [(1, "deploy", "succeeded")]
 
 
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"parameters": [{"name": "/app/KEY", "version": 2}]}, "parameter /app/KEY: version None -> 2"),
-        ({"inputs": "other"}, "the options of the deploy"),
+        ({"render": rendering("KEY=hunter2\n")[0]}, "parameter /app/KEY is new"),
+        ({"options_digest": "other"}, "the options of the deploy"),
         ({"http_checks": [HttpCheck("http://127.0.0.1:1/", 200)]}, "the options of the deploy"),
     ],
 )
@@ -174,7 +173,7 @@ def test_a_changed_setting_is_named_and_recreates_what_uses_it(story):
     assert result["differences"] == ["setting KEY"] and [line.split(":")[0] for line in result["plan"]] == [
         "recreate web"
     ]
-    assert story.records.env_of(2) == b"KEY=other\n"
+    assert story.records.settings_of(2).content == b"KEY=other\n"
 
 
 def test_staged_files_are_switched_after_the_pull_and_the_jobs(story):
@@ -207,12 +206,12 @@ def test_a_failure_before_anything_is_touched_touches_nothing(story, case):
     story.push("web", "3")
     story.host.fail[step] = error
     jobs = [Job("web", ["migrate"], 9)]
-    with pytest.raises(DeployError, match=f"Release 2 was not begun. .* nothing was changed. {words}") as caught:
+    with pytest.raises(DeployError, match=f"(?s)Release 2 was not begun. {words}.* nothing was changed.") as caught:
         story.deploy(story.host.commit("b", SERVICES), jobs_before=jobs, render=rendering("KEY=s3cret\n")[0])
     assert "hunter2" not in str(caught.value)
     assert story.host.running == before and story.host.head == "a" * 40 and story.env() == "KEY=hunter2\n"
     assert not (story.host.state / "app" / "settings").exists()
-    assert story.results() == [(1, "deploy", "good"), (2, "deploy", "failed")]
+    assert story.results() == [(1, "deploy", "succeeded"), (2, "deploy", "failed")]
     story.host.fail.clear()
     assert story.deploy(story.host.commit("b", SERVICES))["release"] == 3
 
@@ -222,7 +221,7 @@ def test_an_image_that_does_not_exist_is_no_release_at_all(story):
     del story.host.tags["reg.x/web:1"]
     with pytest.raises(DeployError, match="does not exist"):
         story.deploy(render=rendering("KEY=s3cret\n")[0])
-    assert story.results() == [(1, "deploy", "good")] and story.env() == "KEY=hunter2\n"
+    assert story.results() == [(1, "deploy", "succeeded")] and story.env() == "KEY=hunter2\n"
 
 
 AFTER = {
@@ -258,7 +257,11 @@ def test_a_failure_afterwards_puts_the_last_good_release_back(story, case):
     assert "Rolled back: release 1 runs and is ready." in result["failure"]
     assert result["rolled_back_to"] == 1 and "hunter2" not in json.dumps(result)
     assert story.host.images() == old and story.host.head == "a" * 40 and story.env() == "KEY=hunter2\n"
-    assert story.audit() == [("deploy", 1, "good"), ("deploy", 2, "failed"), ("automatic rollback", 1, "good")]
+    assert story.audit() == [
+        ("deploy", 1, "succeeded"),
+        ("deploy", 2, "failed"),
+        ("automatic rollback", 1, "succeeded"),
+    ]
     if case == "readiness":
         assert (
             "Service web (container app-web-1) exited with code 1.\nIts last lines:\nsaid ******** at"
@@ -283,7 +286,7 @@ def test_a_rollback_that_fails_too_is_said_first(story):
     story.host.broken.add(pinned("web", "1"))
     result = story.deploy()
     assert result["failure"].startswith(
-        "THE ROLLBACK FAILED: this host needs somebody now. What runs: db running, web exited"
+        "THE ROLLBACK FAILED: this host needs manual intervention now. What runs: db running, web exited"
     )
     assert result["rolled_back_to"] is None
     assert story.audit()[-1] == ("automatic rollback", 1, "failed")
@@ -292,14 +295,14 @@ def test_a_rollback_that_fails_too_is_said_first(story):
 def test_a_first_release_that_fails_is_left_for_a_look(story):
     story.push("web", "1", broken=True)
     result = story.deploy()
-    assert "there is no good release to go back to" in result["failure"] and story.host.running
+    assert "there is no successful release to go back to" in result["failure"] and story.host.running
 
 
 def test_a_job_after_that_fails_leaves_the_release(story):
     story.host.fail["job warm"] = ComposeError("run", "oops")
     result = story.deploy(jobs_after=[Job("web", ["warm"], 9)])
     assert result["failure"].startswith("Release 1 runs and is ready. But: The job warm of service web failed")
-    assert story.results() == [(1, "deploy", "good")]
+    assert story.results() == [(1, "deploy", "succeeded")]
 
 
 def test_names_of_services_that_are_not_there_are_refused_first(story):
@@ -312,12 +315,11 @@ def test_names_of_services_that_are_not_there_are_refused_first(story):
 
 def test_a_release_that_was_cut_short_is_named_and_converges(story):
     story.deploy()
-    fields = {name: value for name, value in story.records.get(1).items() if name != "number"}
-    story.records.begin({**fields, "run": "gone"}, b"KEY=hunter2\n")
+    story.records.begin(story.records.get(1).replace(run="gone"), b"KEY=hunter2\n")
     result = story.deploy()
     assert "Release 2 by alice (laptop)" in result["warnings"][0] and "was cut short" in result["warnings"][0]
-    assert result["differences"] == ["the last one, 2, was not good"]
-    assert story.results() == [(1, "deploy", "good"), (2, "deploy", "interrupted"), (3, "deploy", "good")]
+    assert result["differences"] == ["the last deploy (2) was interrupted"]
+    assert story.results() == [(1, "deploy", "succeeded"), (2, "deploy", "interrupted"), (3, "deploy", "succeeded")]
 
 
 def test_recovery_of_a_killed_run(story):
@@ -334,7 +336,7 @@ def test_recovery_of_a_killed_run(story):
 
 def test_recovery_of_a_run_that_had_not_begun_or_was_done(story):
     story.deploy(project={"run": "done"})
-    assert "failure" not in story.rollout(run="done").recover("x") and story.results() == [(1, "deploy", "good")]
+    assert "failure" not in story.rollout(run="done").recover("x") and story.results() == [(1, "deploy", "succeeded")]
     (story.host.state / "app" / "settings").write_text("KEY=s3cret\n")
     assert "nothing was changed" in story.rollout(run="early").recover("x")["failure"]
     assert not (story.host.state / "app" / "settings").exists()
@@ -359,16 +361,14 @@ def test_rollback_to_the_one_before_and_to_a_number(story):
     story.deploy(story.host.commit("b", SERVICES))
     story.push("web", "4")
     story.deploy()
-    foretold = story.rollout().foretell_rollback(None, [])
-    assert foretold["restored"] == 2 and foretold["plan"] == [
-        f"recreate web: image {short('web', '4')} -> {short('web', '3')}"
-    ]
+    seen = story.rollout().dry_run_rollback(None, [])
+    assert seen["restored"] == 2 and seen["plan"] == [f"recreate web: image {short('web', '4')} -> {short('web', '3')}"]
 
     result = story.rollout().roll_back(1, [])
     assert result["restored"] == 1 and result["release"] == 4
     assert story.host.images()["web"] == pinned("web", "1")
     assert story.host.head == "a" * 40 and story.env() == "KEY=hunter2\n"
-    assert story.records.get(4)["restores"] == 1 and story.audit()[-1] == ("rollback", 4, "good")
+    assert story.records.get(4).restores == 1 and story.audit()[-1] == ("rollback", 4, "succeeded")
     assert not story.rollout().roll_back(1, [])["changed"]
     # The registry was not asked: the tag has long been another image.
     assert story.rollout().roll_back(None, [])["restored"] == 3
@@ -379,11 +379,11 @@ def test_rollback_keeps_settings_that_must_not_go_back(story):
     story.deploy()
     story.settings('DB_PASSWORD="rotated \\$x"\nKEY="two"\n')
     story.deploy()
-    foretold = story.rollout().foretell_rollback(1, ["DB_PASSWORD"])
-    assert foretold["differences"] == ["setting KEY"]
+    seen = story.rollout().dry_run_rollback(1, ["DB_PASSWORD"])
+    assert seen["differences"] == ["setting KEY"]
     story.rollout().roll_back(1, ["DB_PASSWORD", "NOT_THERE"])
     assert story.env().endswith('DB_PASSWORD="rotated \\$x"\nKEY="one"\n')
-    assert story.records.env_of(3) == story.env().encode()
+    assert story.records.settings_of(3).content == story.env().encode()
 
     assert not (story.host.state / "app" / "settings").exists()
 
@@ -394,18 +394,18 @@ def test_settings_are_rendered_by_the_wanted_files_and_written_when_these_are_sw
     commit = story.host.commit("b", SERVICES)
     result = story.deploy(commit, render=render)
     assert folders == [f"{story.host.state}/app/files"] and story.env() == "KEY=s3cret\n"
-    assert "commit aaaaaaa -> bbbbbbb" in result["differences"] and result["warnings"] == [
+    assert "commit aaaaaaaaaaaa -> bbbbbbbbbbbb" in result["differences"] and result["warnings"] == [
         "Not in the contract: EXTRA."
     ]
     assert f"{story.host.folder}/.env: KEY (modified)\n" in result["diff"]["prepared"]
-    assert story.records.get(2)["parameters"][0]["version"] == 2 and story.records.env_of(2) == b"KEY=s3cret\n"
+    assert story.records.get(2).versions == {"/app/KEY": 2} and story.records.settings_of(2).content == b"KEY=s3cret\n"
     assert not (story.host.state / "app" / "settings").exists()
 
 
 def test_check_mode_renders_and_writes_nothing(story):
     story.deploy()
-    foretold = story.rollout().foretell(story.target(render=rendering("KEY=s3cret\n")[0]))
-    assert foretold["plan"] == ["recreate web: its definition"] and foretold["changed"]
+    seen = story.rollout().dry_run(story.target(render=rendering("KEY=s3cret\n")[0]))
+    assert seen["plan"] == ["recreate web: its definition"] and seen["changed"]
     assert story.env() == "KEY=hunter2\n" and not (story.host.state / "app" / "settings").exists()
 
 
@@ -415,7 +415,7 @@ def test_an_env_file_that_was_edited_is_put_right_without_a_release(story):
     story.settings("KEY=edited\n")
     (story.host.folder / ".env").chmod(0o644)
     result = story.deploy(render=render)
-    assert result["changed"] and result["plan"] == [] and story.results() == [(1, "deploy", "good")]
+    assert result["changed"] and result["plan"] == [] and story.results() == [(1, "deploy", "succeeded")]
     assert result["diff"]["prepared"].splitlines() == [
         f"{story.host.folder}/.env: KEY (modified)",
         f"{story.host.folder}/.env: (mode or owner changed)",
@@ -428,9 +428,9 @@ def test_a_plan_is_made_once_where_the_files_stay(story):
     story.deploy()
     story.push("web", "3")
     planned = []
-    real = _rollout.Release.plan
+    real = _rollout.Stack.plan
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_rollout.Release, "plan", lambda self: planned.append(1) or real(self))
+        patch.setattr(_rollout.Stack, "plan", lambda self: planned.append(1) or real(self))
         story.deploy(render=rendering("KEY=s3cret\n")[0])
     assert len(planned) == 1 and story.host.images()["web"] == pinned("web", "3")
 
@@ -447,14 +447,14 @@ def test_images_are_kept_where_only_settings_are_to_change(story):
 
 
 def test_what_can_not_be_put_back_is_refused(story):
-    with pytest.raises(DeployError, match="no good release but the last"):
+    with pytest.raises(DeployError, match="no successful release but the last"):
         story.rollout().roll_back(None, [])
     story.deploy()
     with pytest.raises(DeployError, match="no release 7"):
         story.rollout().roll_back(7, [])
     story.push("web", "3", broken=True)
     story.deploy()
-    with pytest.raises(DeployError, match=r"Release 2 was failed\. Good ones are: 1"):
+    with pytest.raises(DeployError, match=r"Release 2 is failed\. Successful ones are: 1"):
         story.rollout().roll_back(2, [])
     story.push("web", "4")
     story.deploy(story.host.commit("b", SERVICES))
@@ -489,8 +489,9 @@ def test_images_of_forgotten_releases_go_and_no_others(story):
 
 def test_an_image_that_another_project_remembers_stays(story):
     other = Records(str(story.host.state), "other")
-    number = other.begin({"images": {"x": {"pinned": pinned("web", "3")}}}, b"")
-    other.finish(number, "good")
+    images = {"x": Image("reg.x/web:1", pinned("web", "3"))}
+    record = Record(action="deploy", commit=None, files=[], images=images, run="r", by="bob", started_from="ci")
+    other.finish(other.begin(record, b"").number, Result.SUCCEEDED)
     for letter in "3456":
         story.push("web", letter)
         story.deploy(project={"keep_releases": 1})
@@ -498,8 +499,10 @@ def test_an_image_that_another_project_remembers_stays(story):
 
 
 def test_somebody_else_at_it_is_waited_for_and_named(story):
-    with story.records.locked({"by": "bob", "origin": "ci", "run": "r"}, 0, story.said.append):
+    with story.records.locked({"by": "bob", "started_from": "ci", "run": "r"}, 0, story.said.append):
         with pytest.raises(DeployError, match="bob"):
             story.deploy()
-        assert story.rollout().foretell(story.target())["warnings"] == ["bob is at app at this moment."]
+        assert story.rollout().dry_run(story.target())["warnings"] == [
+            "bob holds the deploy lock of app at this moment."
+        ]
     assert story.deploy()["release"] == 1
