@@ -20,7 +20,7 @@ import time
 import typing as t
 
 from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError, attempt
-from ansible_collections.popcon.deploy.plugins.module_utils._common.redact import scrubber
+from ansible_collections.popcon.deploy.plugins.module_utils._common.redact import redactor
 from ansible_collections.popcon.deploy.plugins.module_utils._common.secret_file import (
     open_secret_file,
     read_regular_file,
@@ -373,7 +373,7 @@ class Rollout:
         if images is None and target.keep_images and good:
             images = pinned_images(good["images"])
         secrets = {*settings.values(), *earlier.values()}
-        scrub = scrubber(secrets)
+        scrub = redactor(secrets)
         release = Release(wanted, compose, self._engine, auths, scrub, project.log_lines, images, target.digests)
         if target.keep_images and good:
             refuse_other_images(good, release.references)

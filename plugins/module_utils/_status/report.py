@@ -12,7 +12,7 @@ import time
 import typing as t
 
 from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError, attempt
-from ansible_collections.popcon.deploy.plugins.module_utils._common.redact import scrubber
+from ansible_collections.popcon.deploy.plugins.module_utils._common.redact import redactor
 from ansible_collections.popcon.deploy.plugins.module_utils._common.secret_file import read_regular_file
 from ansible_collections.popcon.deploy.plugins.module_utils._common.types import Json
 from ansible_collections.popcon.deploy.plugins.module_utils._docker import compose as _compose
@@ -103,7 +103,7 @@ class Look:
         compose = Compose(self._params["project"], self._folder, files, env_file)
         wanted = Wanted(self._params["project"], self._folder, self._folder, self._env_file, [], False)
         images = {name: image["pinned"] for name, image in release["images"].items()}
-        plan = Release(wanted, compose, self._engine, [], scrubber(settings.values()), 0, images).plan()
+        plan = Release(wanted, compose, self._engine, [], redactor(settings.values()), 0, images).plan()
         diverged = [name for name, reasons in plan.recreate.items() if "its definition" in reasons]
         mounts = _mounts(compose, self._folder) if diverged else {}
         return drift.Definitions(diverged, mounts, settings)
