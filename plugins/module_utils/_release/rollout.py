@@ -51,8 +51,8 @@ from ansible_collections.popcon.deploy.plugins.module_utils._release.stack impor
 )
 from ansible_collections.popcon.deploy.plugins.module_utils._release.target import UNTOUCHED, Job, Project, Target
 from ansible_collections.popcon.deploy.plugins.module_utils._settings import dotenv, render
-from ansible_collections.popcon.deploy.plugins.module_utils._settings.contract import parse_contract
 from ansible_collections.popcon.deploy.plugins.module_utils._settings.dotenv import differing_keys
+from ansible_collections.popcon.deploy.plugins.module_utils._settings.dotenv import parse_env as parse_contract
 
 Say = t.Callable[[str], None]
 

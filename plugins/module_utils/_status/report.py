@@ -22,8 +22,8 @@ from ansible_collections.popcon.deploy.plugins.module_utils._git import checkout
 from ansible_collections.popcon.deploy.plugins.module_utils._registry.stored_logins import tokens
 from ansible_collections.popcon.deploy.plugins.module_utils._release.records import Records
 from ansible_collections.popcon.deploy.plugins.module_utils._release.stack import Release, Wanted
-from ansible_collections.popcon.deploy.plugins.module_utils._settings.contract import parse_contract
 from ansible_collections.popcon.deploy.plugins.module_utils._settings.dotenv import differing_keys
+from ansible_collections.popcon.deploy.plugins.module_utils._settings.dotenv import parse_env as parse_contract
 from ansible_collections.popcon.deploy.plugins.module_utils._status import drift
 
 T = t.TypeVar("T")

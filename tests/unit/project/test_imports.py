@@ -17,7 +17,8 @@ PREFIX = ("ansible_collections", "popcon", "deploy", "plugins")
 #: What each package may import. A package may name only those above it, so there is no circle.
 ALLOWED = {
     "_common": set(),
-    "_settings": {"_common"},
+    "_settings/formats": {"_common"},
+    "_settings": {"_common", "_settings/formats"},
     "_git": {"_common"},
     "_docker": {"_common"},
     "_docker/lint": {"_common"},
