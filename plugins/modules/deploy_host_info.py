@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-from ansible_collections.popcon.deploy.plugins.module_utils._common.types import Json
-
 DOCUMENTATION = r"""
 ---
 module: deploy_host_info
@@ -248,6 +246,7 @@ from concurrent.futures import ThreadPoolExecutor
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.popcon.deploy.plugins.module_utils._common.aws import retrying_config, show_warnings
 from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import attempt
+from ansible_collections.popcon.deploy.plugins.module_utils._common.types import Json
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.container import row_of
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.engine import Engine
 from ansible_collections.popcon.deploy.plugins.module_utils._git.command import check_ref, check_repository, private_git

@@ -106,9 +106,9 @@ options:
     default: {}
   allow_keys:
     description:
-      - Keys to accept although they steer the tools rather than the app. These are C(COMPOSE_*), C(DOCKER_*),
-        C(BUILDX_*), C(BUILDKIT_*), C(LD_*), C(PATH), C(IFS), C(BASH_ENV), C(BASHOPTS) and C(SHELLOPTS), and they are
-        refused otherwise.
+      - Reserved keys to accept. They configure the tools rather than the app, and are refused otherwise.
+      - These are C(COMPOSE_*), C(DOCKER_*), C(BUILDX_*), C(BUILDKIT_*), C(LD_*), C(PATH), C(IFS), C(BASH_ENV),
+        C(BASHOPTS) and C(SHELLOPTS).
     type: list
     elements: str
     default: []
@@ -303,6 +303,7 @@ from ansible_collections.popcon.deploy.plugins.module_utils._common.errors impor
 from ansible_collections.popcon.deploy.plugins.module_utils._common.secret_file import open_secret_file, owner_ids
 from ansible_collections.popcon.deploy.plugins.module_utils._settings import render
 from ansible_collections.popcon.deploy.plugins.module_utils._settings.contract import refuse_unknown
+from ansible_collections.popcon.deploy.plugins.module_utils._settings.formats.table import FORMATS
 from ansible_collections.popcon.deploy.plugins.module_utils._settings.settings import key_changes
 
 
@@ -366,7 +367,7 @@ def main() -> None:
         argument_spec={
             "path": {"type": "list", "elements": "str", "required": True},
             "dest": {"type": "path", "required": True},
-            "format": {"type": "str", "choices": ["compose", "raw", "systemd", "portable"], "default": "compose"},
+            "format": {"type": "str", "choices": list(FORMATS), "default": "compose"},
             "contract": {"type": "path"},
             "contract_keys": {"type": "list", "elements": "str", "no_log": False},
             "unknown_keys": {"type": "str", "choices": ["report", "refuse"], "default": "report", "no_log": False},

@@ -17,7 +17,7 @@ MASK = "********"
 SHORTEST = 4
 
 
-def scrubber(secrets: t.Iterable[str]) -> t.Callable[[str], str]:
+def redactor(secrets: t.Iterable[str]) -> t.Callable[[str], str]:
     """A function that puts `MASK` in the place of every secret in a text, as it is or as programs commonly write it.
 
     Those ways are: JSON and Python escapes, URL quoting, base64, doubled `$` (Compose), and each line of a longer value.
@@ -26,12 +26,12 @@ def scrubber(secrets: t.Iterable[str]) -> t.Callable[[str], str]:
         {shape for secret in secrets if len(secret) >= SHORTEST for shape in _shapes(secret)}, key=len, reverse=True
     )
 
-    def scrub(text: str) -> str:
+    def redact(text: str) -> str:
         for shape in shapes:
             text = text.replace(shape, MASK)
         return text
 
-    return scrub
+    return redact
 
 
 def _shapes(secret: str) -> t.Iterator[str]:

@@ -38,7 +38,7 @@ _UNSET = re.compile(r'The \\?"(\w+)\\?" variable is not set')
 
 
 class ComposeError(Exception):
-    """Compose refused or failed; `output` is what it wrote to stderr and may quote settings: scrub it before it is shown."""
+    """Compose refused or failed; `output` is what it wrote to stderr and may quote settings: redact it before it is shown."""
 
     def __init__(self, command: str, output: str) -> None:
         super().__init__(command)

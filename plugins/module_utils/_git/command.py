@@ -27,7 +27,7 @@ from urllib.parse import urlsplit
 
 from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError
 from ansible_collections.popcon.deploy.plugins.module_utils._common.process import run
-from ansible_collections.popcon.deploy.plugins.module_utils._common.redact import scrubber
+from ansible_collections.popcon.deploy.plugins.module_utils._common.redact import redactor
 
 # `--end-of-options`, GIT_CONFIG_COUNT and other newer things are not used, so that this one is enough.
 MINIMUM_VERSION = (2, 20)
@@ -152,7 +152,7 @@ class Git:
         self._read_token = token
         self._token_name = token_name
         self._token_fd: int | None = None
-        self._scrub_token = scrubber([])
+        self._redact_token = redactor([])
 
     def run(
         self,
@@ -166,7 +166,7 @@ class Git:
         """Run a local command and return its output. Errors: GitFailure when its exit code is not one of `ok`."""
         code, out, err = self._execute(args, _SETTINGS, git_dir, work_tree, index, stdin, None)
         if code not in ok:
-            raise GitFailure(args[0], self._scrub(err))
+            raise GitFailure(args[0], self._redact(err))
         return out
 
     def remote(self, *args: str, git_dir: str | None = None) -> bytes:
@@ -190,14 +190,14 @@ class Git:
                 break
             time.sleep(PAUSE_SECONDS * attempt)
         if reason is None:
-            raise GitFailure(args[0], self._scrub(err))
+            raise GitFailure(args[0], self._redact(err))
         raise DeployError(f"{self.url} can't be read: {reason}.")
 
     def _keep_token(self, token: str) -> None:
         self._token_fd = os.memfd_create("token")
         os.write(self._token_fd, token.encode())
         # HTTP's basic authentication sends the two as one.
-        self._scrub_token = scrubber([token, f"{self._username}:{token}"])
+        self._redact_token = redactor([token, f"{self._username}:{token}"])
 
     def _execute(
         self,
@@ -242,12 +242,12 @@ class Git:
         except subprocess.TimeoutExpired:
             return 124, b"", f"timed out after {self._timeout} s".encode()
 
-    def _scrub(self, err: bytes) -> str:
+    def _redact(self, err: bytes) -> str:
         # What the server itself says ("remote: ...") is anybody's text: it is left out.
         text = " ".join(
             line.strip() for line in err.decode(errors="replace").splitlines() if line.startswith(("fatal:", "error:"))
         )
-        return without_userinfo(self._scrub_token(text))[:400]
+        return without_userinfo(self._redact_token(text))[:400]
 
 
 @contextlib.contextmanager

@@ -20,7 +20,7 @@ import time
 import typing as t
 
 from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError, attempt
-from ansible_collections.popcon.deploy.plugins.module_utils._common.redact import scrubber
+from ansible_collections.popcon.deploy.plugins.module_utils._common.redact import redactor
 from ansible_collections.popcon.deploy.plugins.module_utils._common.secret_file import (
     open_secret_file,
     read_regular_file,
@@ -440,7 +440,7 @@ class Rollout:
         images = images or target.images
         if images is None and target.keep_images and last:
             images = last.pinned
-        redact = scrubber({*settings.values.values(), *recorded.values.values()})
+        redact = redactor({*settings.values.values(), *recorded.values.values()})
         stack = Stack(wanted, compose, self._engine, auths, redact, project.log_lines, images, target.digests)
         if target.keep_images and last:
             refuse_other_images(last, stack.references)

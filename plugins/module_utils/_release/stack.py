@@ -21,7 +21,7 @@ from ansible_collections.popcon.deploy.plugins.module_utils._common.errors impor
 from ansible_collections.popcon.deploy.plugins.module_utils._common.secret_file import write_secret_file
 from ansible_collections.popcon.deploy.plugins.module_utils._common.types import Json
 from ansible_collections.popcon.deploy.plugins.module_utils._docker import compose as _compose
-from ansible_collections.popcon.deploy.plugins.module_utils._docker import lint, readiness
+from ansible_collections.popcon.deploy.plugins.module_utils._docker import readiness
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.container import (
     hash_of,
     image_of,
@@ -32,6 +32,7 @@ from ansible_collections.popcon.deploy.plugins.module_utils._docker.container im
 )
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.engine import Engine
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.image import pinned, shortened
+from ansible_collections.popcon.deploy.plugins.module_utils._docker.lint import table as lint
 from ansible_collections.popcon.deploy.plugins.module_utils._release.target import Job
 
 SAMPLE_SECONDS = 0.5

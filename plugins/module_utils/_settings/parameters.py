@@ -14,7 +14,7 @@ import typing as t
 
 from ansible_collections.popcon.deploy.plugins.module_utils._common.aws import aws_errors_in_words
 from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError
-from ansible_collections.popcon.deploy.plugins.module_utils._settings.contract import KEY
+from ansible_collections.popcon.deploy.plugins.module_utils._settings.formats.base import KEY
 
 # The most GetParameters takes, and the most GetParametersByPath gives at a time.
 BATCH = 10

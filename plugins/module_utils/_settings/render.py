@@ -13,7 +13,7 @@ from ansible_collections.popcon.deploy.plugins.module_utils._common.errors impor
 from ansible_collections.popcon.deploy.plugins.module_utils._common.secret_file import read_regular_file
 from ansible_collections.popcon.deploy.plugins.module_utils._common.types import Json
 from ansible_collections.popcon.deploy.plugins.module_utils._settings import contract as _contract
-from ansible_collections.popcon.deploy.plugins.module_utils._settings import dotenv
+from ansible_collections.popcon.deploy.plugins.module_utils._settings import dotenv, keys
 from ansible_collections.popcon.deploy.plugins.module_utils._settings import parameters as _parameters
 from ansible_collections.popcon.deploy.plugins.module_utils._settings.settings import Settings
 
@@ -63,13 +63,13 @@ def render(
     chosen = _parameters.choose(read, choice.include, choice.exclude)
     pinned = _parameters.pin(client, chosen, choice.pins)
     parameters, overridden = _parameters.assign_keys(pinned, choice.rename)
-    extra = _contract.literals(choice.extra)
+    extra = keys.literals(choice.extra)
     overridden += [
         _parameters.Override(key, parameters[key].name, "extra") for key in sorted(extra) if key in parameters
     ]
     given = {**{key: parameter.value for key, parameter in parameters.items()}, **extra}
     values = _contract.apply_contract(given, contract or {})
-    _contract.refuse_steering(values, choice.allow_keys)
+    keys.refuse_reserved(values, choice.allow_keys)
     unknown = [] if contract is None else sorted(set(values) - set(contract))
     sources = [_source(key, parameters, extra) for key in sorted(values)]
     settings = Settings(dotenv.render(values, file_format), values, sources)
@@ -79,22 +79,22 @@ def render(
 def read_contract(path: str, uid: int | None = None) -> dict[str, str]:
     """The keys of a contract and their defaults.
 
-    :param uid: of who may own the file, besides root and the running user.
+    :param uid: of the user who may own the file, besides root and the running user.
     :raises DeployError: it isn't there or can't be read.
     """
     content = read_regular_file(path, uid=uid)
     if content is None:
         raise DeployError(f"The contract {path} is not there. Check the repository out first.")
-    return _contract.parse_contract(content, path)
+    return dotenv.parse_env(content, path)
 
 
 def change_lines(changes: t.Mapping[str, t.Sequence[str]]) -> list[str]:
-    """What `key_changes` found, a line a key."""
+    """What `key_changes` found, one line per key."""
     return [f"{key} ({what})" for what, keys in changes.items() for key in keys]
 
 
 def unknown_warning(unknown: t.Sequence[str]) -> list[str]:
-    """What to warn of if there are keys that the contract doesn't list."""
+    """The warning about keys that the contract doesn't list, if there are any."""
     return [f"Not in the contract: {', '.join(unknown)}."] if unknown else []
 
 

@@ -11,8 +11,12 @@ import dataclasses
 import typing as t
 
 from ansible_collections.popcon.deploy.plugins.module_utils._common.types import Json
-from ansible_collections.popcon.deploy.plugins.module_utils._settings.contract import parse_contract
-from ansible_collections.popcon.deploy.plugins.module_utils._settings.dotenv import differing_keys, entries, render
+from ansible_collections.popcon.deploy.plugins.module_utils._settings.dotenv import (
+    differing_keys,
+    entries,
+    parse_env,
+    render,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,7 +37,7 @@ class Settings:
         :param name: what to call the file in an error.
         :raises DeployError: a line that is none of an env file's.
         """
-        return cls(content, parse_contract(content, name), sources)
+        return cls(content, parse_env(content, name), sources)
 
     def keeping(self, values: t.Mapping[str, str]) -> Settings:
         """The same settings with other values for some keys; the same bytes where the values are the same."""

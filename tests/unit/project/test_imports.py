@@ -17,12 +17,14 @@ PREFIX = ("ansible_collections", "popcon", "deploy", "plugins")
 #: What each package may import. A package may name only those above it, so there is no circle.
 ALLOWED = {
     "_common": set(),
-    "_settings": {"_common"},
+    "_settings/formats": {"_common"},
+    "_settings": {"_common", "_settings/formats"},
     "_git": {"_common"},
     "_docker": {"_common"},
+    "_docker/lint": {"_common"},
     "_registry": {"_common", "_docker"},
     "_provision": {"_common"},
-    "_release": {"_common", "_settings", "_git", "_docker", "_registry"},
+    "_release": {"_common", "_settings", "_git", "_docker", "_docker/lint", "_registry"},
     "_status": {"_common", "_settings", "_git", "_docker", "_registry", "_release"},
     "_preflight": {"_common", "_settings", "_git", "_docker", "_registry", "_release", "_status"},
     "_rotation/strategies": {"_common", "_docker"},

@@ -7,6 +7,7 @@ from __future__ import annotations
 import grp
 import json
 import os
+import re
 import stat
 import typing as t
 from pathlib import Path
@@ -20,6 +21,7 @@ moto = pytest.importorskip("moto", reason="no moto (pip install 'moto[ssm]')")
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.popcon.deploy.plugins.module_utils._common import aws
 from ansible_collections.popcon.deploy.plugins.module_utils._settings import dotenv
+from ansible_collections.popcon.deploy.plugins.module_utils._settings.formats.table import FORMATS
 from ansible_collections.popcon.deploy.plugins.modules import ssm_env_render
 from botocore.exceptions import NoCredentialsError
 
@@ -231,7 +233,7 @@ def test_errors(run: t.Callable[..., dict], folder: Path, options: dict, words: 
     assert not (folder / ".env").exists()
 
 
-def test_steering_keys_can_be_allowed(run: t.Callable[..., dict], folder: Path) -> None:
+def test_reserved_keys_can_be_allowed(run: t.Callable[..., dict], folder: Path) -> None:
     run(extra={"COMPOSE_PROJECT_NAME": "popcon"}, allow_keys=["COMPOSE_PROJECT_NAME"])
     assert b'COMPOSE_PROJECT_NAME="popcon"\n' in (folder / ".env").read_bytes()
 
@@ -245,6 +247,12 @@ def test_pins_bring_back_what_an_earlier_run_rendered(run: t.Callable[..., dict]
         assert run()["modified"] == ["DB_PASSWORD"]
         assert run(pins=pins)["modified"] == ["DB_PASSWORD"]
         assert (folder / ".env").read_bytes() == before
+
+
+def test_the_documentation_describes_each_format() -> None:
+    option = yaml.safe_load(ssm_env_render.DOCUMENTATION)["options"]["format"]
+    described = [match[1] for match in map(re.compile(r"V\((\w+)\)").match, option["description"]) if match]
+    assert option["choices"] == described == list(FORMATS)
 
 
 def test_an_unforeseen_exception_tells_no_value(run: t.Callable[..., dict], monkeypatch: pytest.MonkeyPatch) -> None:

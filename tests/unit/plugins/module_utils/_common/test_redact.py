@@ -11,7 +11,7 @@ import json
 from urllib.parse import quote_plus
 
 import pytest
-from ansible_collections.popcon.deploy.plugins.module_utils._common.redact import MASK, scrubber
+from ansible_collections.popcon.deploy.plugins.module_utils._common.redact import MASK, redactor
 
 SECRET = "p$a\"s\\s w'ö#d"
 
@@ -29,19 +29,19 @@ SECRET = "p$a\"s\\s w'ö#d"
     ],
 )
 def test_shapes(shape):
-    scrubbed = scrubber([SECRET])(f"login with {shape} failed")
-    assert MASK in scrubbed and scrubbed.startswith("login with ") and scrubbed.endswith(" failed")
-    assert SECRET not in scrubbed and "s w" not in scrubbed and "cCR" not in scrubbed
+    redacted = redactor([SECRET])(f"login with {shape} failed")
+    assert MASK in redacted and redacted.startswith("login with ") and redacted.endswith(" failed")
+    assert SECRET not in redacted and "s w" not in redacted and "cCR" not in redacted
 
 
 def test_lines_of_a_key():
-    assert "abcdef" not in scrubber(["-----BEGIN\nabcdef\n-----END"])("bad line: abcdef")
+    assert "abcdef" not in redactor(["-----BEGIN\nabcdef\n-----END"])("bad line: abcdef")
 
 
 def test_the_longer_of_two_secrets_goes_first():
-    assert scrubber(["abcd", "abcdefgh"])("abcdefgh") == MASK
+    assert redactor(["abcd", "abcdefgh"])("abcdefgh") == MASK
 
 
 @pytest.mark.parametrize("short", ["", "1", "prd"])
 def test_what_is_too_short_to_be_a_secret_stays(short):
-    assert scrubber([short])("port 3310, prd") == "port 3310, prd"
+    assert redactor([short])("port 3310, prd") == "port 3310, prd"

@@ -1,4 +1,4 @@
-"""What is said of a compose file that could be safer."""
+"""The warnings about a compose file that could be safer."""
 
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.popcon.deploy.plugins.module_utils._docker import lint
+from ansible_collections.popcon.deploy.plugins.module_utils._docker.lint import table
 
 CHECK = {"test": ["CMD", "true"]}
 
@@ -27,5 +27,5 @@ CHECK = {"test": ["CMD", "true"]}
     ],
 )
 def test_warnings(service, words):
-    said = lint.warnings({"services": {"web": service}})
+    said = table.warnings({"services": {"web": service}})
     assert (not said) if words is None else (len(said) == 1 and words in said[0] and "Service web" in said[0])
