@@ -20,48 +20,38 @@ import time
 import typing as t
 
 from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError, attempt
-from ansible_collections.popcon.deploy.plugins.module_utils._common.redact import redactor
 from ansible_collections.popcon.deploy.plugins.module_utils._common.secret_file import (
     open_secret_file,
-    read_regular_file,
     write_secret_file,
 )
 from ansible_collections.popcon.deploy.plugins.module_utils._common.text import first_line, short_commit
 from ansible_collections.popcon.deploy.plugins.module_utils._common.types import Json
-from ansible_collections.popcon.deploy.plugins.module_utils._docker.compose import Compose
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.container import row_of
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.engine import Engine
 from ansible_collections.popcon.deploy.plugins.module_utils._git import checkout
-from ansible_collections.popcon.deploy.plugins.module_utils._registry import stored_logins
-from ansible_collections.popcon.deploy.plugins.module_utils._release import host as _host
 from ansible_collections.popcon.deploy.plugins.module_utils._release import http_check
 from ansible_collections.popcon.deploy.plugins.module_utils._release.boot_unit import BootUnit
 from ansible_collections.popcon.deploy.plugins.module_utils._release.difference import Difference, Reason
 from ansible_collections.popcon.deploy.plugins.module_utils._release.host import Host
-from ansible_collections.popcon.deploy.plugins.module_utils._release.record import Image, Record, Result
+from ansible_collections.popcon.deploy.plugins.module_utils._release.planning import SETTINGS_FILE, Planning
+from ansible_collections.popcon.deploy.plugins.module_utils._release.record import Record, Result
 from ansible_collections.popcon.deploy.plugins.module_utils._release.records import PROJECT_NAME, Records
 from ansible_collections.popcon.deploy.plugins.module_utils._release.stack import (
     ENGINE_BACK_SECONDS,
     Plan,
     Stack,
-    Wanted,
 )
 from ansible_collections.popcon.deploy.plugins.module_utils._release.target import (
     Job,
     Project,
     Target,
-    record_of,
     recorded_target,
-    refuse_other_images,
 )
-from ansible_collections.popcon.deploy.plugins.module_utils._settings import render
-from ansible_collections.popcon.deploy.plugins.module_utils._settings.settings import NO_SETTINGS, Settings
 
 Say = t.Callable[[str], None]
 
 UNTOUCHED = "What ran before keeps running: nothing was changed."
 
-_SETTINGS = "settings"
 _OVERRIDE = "override.json"
 #: What is put right without a new release, as the last one already asks for it.
 _DRIFT = {Reason.FILES, Reason.ENV_FILE, Reason.CONTAINER, Reason.DEFINITION, Reason.UNREADABLE, Reason.LOCKED}
@@ -97,6 +87,7 @@ class Rollout:
         self._say = say
         self._engine = Engine()
         self._records = Records(project.state_dir, project.name)
+        self._planning = Planning(project, self._engine, self._records)
         self._boot_unit = BootUnit(project.name)
 
     def dry_run(self, target: Target) -> Json:
@@ -120,7 +111,7 @@ class Rollout:
     def dry_run_rollback(self, number: int | None, keep_settings: t.Collection[str]) -> Json:
         """What `roll_back` would do now; changes nothing."""
         with _before_anything_is_touched(), tempfile.TemporaryDirectory() as scratch:
-            target = self._recorded(self._chosen(number), keep_settings)
+            target = self._planning.recorded(self._planning.chosen(number), keep_settings)
             if target.commit:
                 tree = f"{scratch}/files"
                 checkout.export(self._project.folder, target.commit, tree)
@@ -135,7 +126,7 @@ class Rollout:
         """
         with _before_anything_is_touched(), self._locked():
             warnings = self._close_interrupted()
-            target = self._recorded(self._chosen(number), keep_settings)
+            target = self._planning.recorded(self._planning.chosen(number), keep_settings)
             with self._exported(target.commit) as tree:
                 return {**self._carry_out(target.replace(tree=tree), warnings), "restored": target.restores}
 
@@ -145,7 +136,7 @@ class Rollout:
         It may have been killed anywhere, also before it began or when all was done.
         """
         with self._locked():
-            self._forget(_SETTINGS)
+            self._forget(SETTINGS_FILE)
             failure = f"The process that did the release ended too early ({how})."
             mine = [record for record in self._records.all() if record.run == self._project.run]
             if not mine:
@@ -159,71 +150,48 @@ class Rollout:
             return {"changed": True, "failure": f"{failure} Another run took over.", "services": self._rows()}
 
     def _dry_run(self, target: Target, scratch: str) -> Json:
-        host = self._look()
-        target, warnings = self._with_settings(target, host)
+        host = self._planning.look()
+        target, warnings = self._planning.with_settings(target, host)
         self._write_settings(target, host, scratch)
-        stack = self._stack(target, host, target.tree, scratch=scratch, dry_run=True)
+        stack = self._planning.stack(target, host, target.tree, scratch=scratch, dry_run=True)
         warnings += stack.warnings() if target.is_deploy else []
         if host.holder is not None:
             who = host.holder.get("by") or "somebody"
             warnings.append(f"{who} holds the deploy lock of {self._project.name} at this moment.")
-        return self._result(target, host, stack, stack.plan(), self._differences(target, host, stack), warnings)
+        return self._planning.result(
+            target, host, stack, stack.plan(), self._planning.differences(target, host, stack), warnings
+        )
 
     def _carry_out(self, target: Target, warnings: list[str]) -> Json:
         """Do what there is to do, and remove what was only for that. Only for the holder of the lock."""
         # The lock is this run's own.
-        host = dataclasses.replace(self._look(), holder=None)
+        host = dataclasses.replace(self._planning.look(), holder=None)
         try:
-            target, more = self._with_settings(target, host)
+            target, more = self._planning.with_settings(target, host)
             self._write_settings(target, host, self._records.folder)
             return self._run(target, host, [*warnings, *more])
         finally:
-            self._forget(_SETTINGS)
+            self._forget(SETTINGS_FILE)
 
-    def _look(self) -> Host:
-        return _host.look(self._records, self._engine, self._project.folder, self._project.env_file)
-
-    def _with_settings(self, target: Target, host: Host) -> tuple[Target, list[str]]:
-        """The target with its settings, made now if they are to be made, and what to warn of."""
-        if target.render is not None:
-            rendered = target.render(target.tree)
-            return target.replace(settings=rendered.settings), render.unknown_warning(rendered.unknown)
-        if target.is_deploy:
-            return target.replace(settings=self._installed(host)), []
-        return target, []
-
-    def _installed(self, host: Host) -> Settings:
-        """The settings in the project's env file, none without one.
-
-        :raises DeployError: they can't be read.
-        """
-        if host.installed is None:
-            content = read_regular_file(self._project.env_file)
-            return NO_SETTINGS if content is None else Settings.parse(content, self._project.env_file)
-        return host.installed
-
-    def _write_settings(self, target: Target, host: Host, scratch: str) -> None:
+    def _write_settings(self, target: Target, host: Host, folder: str) -> None:
         """Have the wanted settings in a file for compose, where the project's own does not have them yet."""
-        if self._are_installed(target, host):
+        if host.installed is not None and host.installed.content == target.settings.content:
             return
-        if host.installed is None and scratch == self._records.folder and not os.path.lexists(self._project.env_file):
+        if folder == self._records.folder and not os.path.lexists(self._project.env_file):
             # Services may name the env file itself, and Compose wants it there: the first one is written at once.
             self._install_env(target, host)
-        write_secret_file(f"{scratch}/{_SETTINGS}", target.settings.content)
-
-    def _are_installed(self, target: Target, host: Host) -> bool:
-        return host.installed is not None and host.installed.content == target.settings.content
+        write_secret_file(f"{folder}/{SETTINGS_FILE}", target.settings.content)
 
     def _run(self, target: Target, host: Host, warnings: list[str]) -> Json:
         self._say("looking at what there is to do")
-        stack = self._stack(target, host, target.tree)
+        stack = self._planning.stack(target, host, target.tree)
         warnings += stack.warnings() if target.is_deploy else []
-        plan, differences = stack.plan(), self._differences(target, host, stack)
-        result = self._result(target, host, stack, plan, differences, warnings)
+        plan, differences = stack.plan(), self._planning.differences(target, host, stack)
+        result = self._planning.result(target, host, stack, plan, differences, warnings)
         if plan.is_empty() and all(difference.reason in _DRIFT for difference in differences):
             _dummy, failure = attempt(self._put_right, target, host, stack, differences)
             return {**result, "failure": failure} if failure else result
-        record = self._records.begin(self._record(target, stack), target.settings.content)
+        record = self._records.begin(self._planning.record(target, stack), target.settings.content)
         begin = time.monotonic()
         pulled, failure = attempt(self._prepare, target, host, stack)
         if failure:
@@ -254,41 +222,6 @@ class Rollout:
 
     def _remember_definitions(self, record: Record, stack: Stack) -> None:
         self._records.update(record.number, definitions=stack.definitions())
-
-    def _chosen(self, number: int | None) -> Record:
-        """The record to go back to; refuses what can't be put back."""
-        records = self._records.all()
-        succeeded = [record for record in records if record.succeeded]
-        if number is not None:
-            record = self._records.get(number)
-        elif succeeded and succeeded[-1] != records[-1]:
-            record = succeeded[-1]
-        elif len(succeeded) > 1:
-            record = succeeded[-2]
-        else:
-            raise DeployError(f"{self._project.name} has no successful release but the last to go back to.")
-        if not record.succeeded:
-            there = ", ".join(str(one.number) for one in succeeded)
-            raise DeployError(
-                f"Release {record.number} is {record.result.value}. Successful ones are: {there or 'none'}."
-            )
-        if record.commit and not checkout.has(self._project.folder, record.commit):
-            raise DeployError(
-                f"The files of release {record.number} (commit {record.commit}) are not in the clone at"
-                f" {self._project.folder} any more. Deploy that commit instead, with gitops_checkout_ref."
-            )
-        return record
-
-    def _recorded(self, record: Record, keep_settings: t.Collection[str]) -> Target:
-        """The target that a record describes, with the values that settings to be kept have now."""
-        settings = self._records.settings_of(record.number)
-        if keep_settings:
-            content = read_regular_file(self._project.env_file) or b""
-            now = Settings.parse(content, self._project.env_file).values
-            settings = settings.keeping(
-                {key: now[key] for key in keep_settings if key in now and key in settings.values}
-            )
-        return recorded_target(record, settings, self._project.folder)
 
     def _forget(self, name: str) -> None:
         """Remove a file of the run's that holds values."""
@@ -328,7 +261,7 @@ class Rollout:
     ) -> None:
         for job in jobs:
             self._say(f"running the job {' '.join(job.command)} of {job.service}")
-            stack = self._stack(target, host, folder, images, folder)
+            stack = self._planning.stack(target, host, folder, images, folder)
             stack.run_job(job, f"{self._project.name}-{job.service}-job")
 
     def _bring_up(self, target: Target, host: Host, stack: Stack, plan: Plan) -> None:
@@ -350,7 +283,7 @@ class Rollout:
 
     def _planned_in_place(self, target: Target, images: t.Mapping[str, str]) -> tuple[Stack, Plan]:
         """The stack of a target whose files and settings are in place, with its images on the host, and what it does."""
-        stack = self._stack(target, self._look(), self._project.folder, images)
+        stack = self._planning.stack(target, self._planning.look(), self._project.folder, images)
         stack.pull(stack.missing_images(), self._project.pull_seconds)
         return stack, stack.plan()
 
@@ -403,119 +336,10 @@ class Rollout:
     def _restore(self, record: Record) -> None:
         self._engine.wait_until_back(ENGINE_BACK_SECONDS)
         target = recorded_target(record, self._records.settings_of(record.number), self._project.folder)
-        self._put_in_place(target, self._look())
+        self._put_in_place(target, self._planning.look())
         stack, plan = self._planned_in_place(target, record.pinned)
         self._follow(target, stack, plan)
         self._remember_definitions(record, stack)
-
-    def _stack(
-        self,
-        target: Target,
-        host: Host,
-        tree: str,
-        images: t.Mapping[str, str] | None = None,
-        folder: str | None = None,
-        scratch: str | None = None,
-        dry_run: bool = False,
-    ) -> Stack:
-        """The stack of a target whose files are in `tree`, for containers that see them in `folder`."""
-        project, folder = self._project, folder or self._project.folder
-        files = [os.path.join(tree, name) for name in target.files]
-        for path in files:
-            if not os.path.isfile(path):
-                raise DeployError(
-                    f"There is no compose file {path}: correct files, or the repository or ref that was checked out."
-                )
-        last = host.release
-        settings, recorded, installed = target.settings, self._recorded_settings(host), host.installed or NO_SETTINGS
-        changes = settings.changes(installed)
-        changed = settings.differing(recorded) if last else sorted(key for keys in changes.values() for key in keys)
-        pending = settings.content != installed.content
-        wanted = Wanted(project.name, folder, tree, project.env_file, changed, pending)
-        env_file = f"{scratch or self._records.folder}/{_SETTINGS}" if pending else project.env_file
-        # Compose wants a file, and a project without settings may have none.
-        compose = Compose(project.name, folder, files, env_file if os.path.isfile(env_file) else os.devnull)
-        # In check mode nobody logged in, so what a real run would store is only held for the question.
-        auths = [stored_logins.stored, *([stored_logins.minted] if dry_run else [])]
-        images = images or target.images
-        if images is None and target.keep_images and last:
-            images = last.pinned
-        redact = redactor({*settings.values.values(), *recorded.values.values()})
-        stack = Stack(wanted, compose, self._engine, auths, redact, project.log_lines, images, target.digests)
-        if target.keep_images and last:
-            refuse_other_images(last, stack.references)
-        if target.is_deploy:
-            stack.refuse_unknown([job.service for job in (*target.jobs_before, *target.jobs_after)], "A job")
-            stack.refuse_unknown(project.service_wait_seconds, "service_wait_seconds")
-        return stack
-
-    def _recorded_settings(self, host: Host) -> Settings:
-        """The settings of the last successful release, none without one.
-
-        :raises DeployError: they are not kept any more.
-        """
-        if host.release is None:
-            return NO_SETTINGS
-        return host.recorded or self._records.settings_of(host.release.number)
-
-    def _record(self, target: Target, stack: Stack) -> Record:
-        """What a record says of a target, before it is begun."""
-        images = {
-            service: Image(reference, stack.images.get(service, reference))
-            for service, reference in stack.references.items()
-        }
-        record = record_of(self._project, target, images)
-        if target.commit:
-            return record
-        # Without a commit, only their content tells whether files were edited.
-        names = [*target.files, *stack.mounted_files()]
-        return record.replace(file_digests=_host.file_digests(self._project.folder, names))
-
-    def _differences(self, target: Target, host: Host, stack: Stack) -> list[Difference]:
-        """What the target has otherwise than the host, apart from what the plan says of containers."""
-        settings = target.settings.differing(self._recorded_settings(host))
-        found = _host.differences(self._record(target, stack), host, settings)
-        # The plan has what differs of containers, and a warning names who holds the lock.
-        return [one for one in found if one.reason not in (Reason.CONTAINER, Reason.LOCKED)]
-
-    def _result(
-        self,
-        target: Target,
-        host: Host,
-        stack: Stack,
-        plan: Plan,
-        differences: list[Difference],
-        warnings: list[str],
-    ) -> Json:
-        """The module's result as far as it is known before anything is changed."""
-        lines = plan.lines()
-        settings, edits = self._env_changes(target, host)
-        shown = [one.text for one in differences if one.reason is not Reason.ENV_FILE]
-        told = [*lines, *(f"({text})" for text in shown), *edits]
-        return {
-            "changed": bool(told),
-            "plan": lines,
-            "differences": shown,
-            "settings": settings,
-            "diff": {"prepared": "".join(f"{line}\n" for line in told)},
-            "release": host.release.number if host.release else None,
-            "pulled": [],
-            "pruned": [],
-            "services": stack.services(),
-            "warnings": warnings,
-        }
-
-    def _env_changes(self, target: Target, host: Host) -> tuple[list[str], list[str]]:
-        """The keys that will be otherwise in the project's env file, and what will be with it, a line each."""
-        path = self._project.env_file
-        if target.render is None:
-            return [], []
-        changes = target.settings.changes(host.installed or NO_SETTINGS)
-        lines = render.change_lines(changes)
-        if os.path.exists(path):
-            with open_secret_file(path) as file:
-                lines += [] if file.is_private() else ["(mode or owner changed)"]
-        return sorted(key for keys in changes.values() for key in keys), [f"{path}: {line}" for line in lines]
 
     def _rows(self) -> list[Json]:
         containers, _dummy = attempt(self._engine.containers, self._project.name)

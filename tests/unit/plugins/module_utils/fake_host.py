@@ -13,6 +13,8 @@ from pathlib import Path
 from ansible_collections.popcon.deploy.plugins.module_utils._docker import compose
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.engine import EngineError
 from ansible_collections.popcon.deploy.plugins.module_utils._git import checkout
+from ansible_collections.popcon.deploy.plugins.module_utils._release import host as host_module
+from ansible_collections.popcon.deploy.plugins.module_utils._release import planning
 
 
 class FakeHost:
@@ -79,10 +81,10 @@ class FakeHost:
                 host.checkout(commit)
                 host.edits = []
 
-        monkeypatch.setattr(rollout, "checkout", FakeCheckout)
-        monkeypatch.setattr(rollout._host, "checkout", FakeCheckout)
+        for module in (rollout, planning, host_module):
+            monkeypatch.setattr(module, "checkout", FakeCheckout)
         monkeypatch.setattr(rollout, "Engine", lambda: FakeEngine(host))
-        monkeypatch.setattr(rollout, "Compose", lambda *args: FakeCompose(host, *args))
+        monkeypatch.setattr(planning, "Compose", lambda *args: FakeCompose(host, *args))
         monkeypatch.setattr(rollout, "BootUnit", lambda _project: FakeBootUnit(host))
         monkeypatch.setattr("time.sleep", lambda _seconds: None)
 
@@ -182,7 +184,11 @@ class FakeCompose:
 
     def recreated(self, _override):
         running = self._host.running.items()
-        return {f"app-{name}-1" for name, one in running if one["definition"] != self._definition(name)}
+        return {
+            f"app-{name}-1"
+            for name, one in running
+            if name in self._services and one["definition"] != self._definition(name)
+        }
 
     def up_command(self, override_file):
         return ["docker", override_file.rpartition("/")[2]]

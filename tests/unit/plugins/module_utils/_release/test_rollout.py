@@ -11,15 +11,18 @@ import json
 import pytest
 from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.compose import ComposeError
+from ansible_collections.popcon.deploy.plugins.module_utils._release import host as _host
 from ansible_collections.popcon.deploy.plugins.module_utils._release import http_check
 from ansible_collections.popcon.deploy.plugins.module_utils._release import rollout as _rollout
+from ansible_collections.popcon.deploy.plugins.module_utils._release.difference import texts
 from ansible_collections.popcon.deploy.plugins.module_utils._release.http_check import HttpCheck
 from ansible_collections.popcon.deploy.plugins.module_utils._release.record import Image, Record, Result
 from ansible_collections.popcon.deploy.plugins.module_utils._release.records import Records
 from ansible_collections.popcon.deploy.plugins.module_utils._release.target import Job, Project, Target
 from ansible_collections.popcon.deploy.plugins.module_utils._settings.render import Rendered
 from ansible_collections.popcon.deploy.plugins.module_utils._settings.settings import Settings
-from ansible_collections.popcon.deploy.tests.unit.plugins.module_utils.fake_host import FakeHost
+from ansible_collections.popcon.deploy.plugins.module_utils._status.up_to_date import Sources, changes
+from ansible_collections.popcon.deploy.tests.unit.plugins.module_utils.fake_host import FakeEngine, FakeHost
 
 SERVICES = {"web": {"image": "reg.x/web:1", "env": "KEY"}, "db": {"image": "reg.x/db:1"}}
 
@@ -34,6 +37,9 @@ def pinned(service, letter):
 
 def short(service, letter):
     return pinned(service, letter)[: len(f"reg.x/{service}@sha256:") + 12]
+
+
+DIGESTS = {"reg.x/web:1": pinned("web", "1"), "reg.x/db:1": pinned("db", "2")}
 
 
 class Story:
@@ -506,3 +512,102 @@ def test_somebody_else_at_it_is_waited_for_and_named(story):
             "bob holds the deploy lock of app at this moment."
         ]
     assert story.deploy()["release"] == 1
+
+
+def edit_a_file(story):
+    story.host.edits = ["compose.json"]
+
+
+def write_the_env_file_by_hand(story):
+    story.settings("# by hand\nKEY=hunter2\n")
+
+
+def open_the_env_file(story):
+    (story.host.folder / ".env").chmod(0o644)
+
+
+def remove_the_env_file(story):
+    (story.host.folder / ".env").unlink()
+
+
+def remove_a_container(story):
+    del story.host.running["db"]
+
+
+def run_another_image(story):
+    story.host.running["web"]["image"] = "reg.x/web:1"
+
+
+def start_with_another_definition(story):
+    story.host.running["web"]["definition"] = "by hand"
+
+
+def check_another_commit_out(story):
+    story.host.checkout(story.host.commit("z", SERVICES))
+
+
+def leave_a_release_half_done(story):
+    story.records.begin(story.records.get(1).replace(run="gone"), b"KEY=hunter2\n")
+
+
+def run_a_service_that_is_no_longer_named(story):
+    story.host.running["old"] = {**story.host.running["db"], "id": "c99"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        edit_a_file,
+        write_the_env_file_by_hand,
+        open_the_env_file,
+        remove_the_env_file,
+        remove_a_container,
+        run_another_image,
+        start_with_another_definition,
+        check_another_commit_out,
+        leave_a_release_half_done,
+        run_a_service_that_is_no_longer_named,
+    ],
+)
+def test_status_dry_run_and_deploy_agree(story, change):
+    """What status calls drift, the preflight calls not up to date, a dry run wants to change, and a deploy puts right."""
+    render = rendering("KEY=hunter2\n")[0]
+
+    def target():
+        return story.target("a" * 40, render=render)
+
+    def drifted():
+        record = story.records.last_succeeded()
+        host = _host.look(story.records, FakeEngine(story.host), str(story.host.folder), f"{story.host.folder}/.env")
+        found = _host.differences(record, host)
+        sources = Sources(record.options_digest, record.repository, record.commit, record.versions, DIGESTS)
+        assert texts(changes(sources, host)) == texts(found)
+        return texts(found)
+
+    story.rollout().run(target())
+    assert drifted() == [] and not story.rollout().dry_run(target())["changed"]
+    change(story)
+    assert drifted() != []
+    assert story.rollout().dry_run(target())["changed"]
+    result = story.rollout().run(target())
+    assert result["changed"] and "failure" not in result
+    assert drifted() == [] and not story.rollout().dry_run(target())["changed"]
+    assert not story.rollout().run(target())["changed"]
+
+
+def test_containers_that_compose_finds_the_same_are_taken_over_without_a_release(story):
+    """Their hash differs from the recorded one, as after an update of Compose."""
+    story.deploy()
+    story.records.update(1, definitions={"web": "older", "db": "older"})
+    before = dict(story.host.running)
+    assert story.deploy()["changed"]
+    assert story.host.running == before and story.results() == [(1, "deploy", "succeeded")]
+    assert not story.deploy()["changed"]
+
+
+def test_what_fails_while_drift_is_put_right_does_not_claim_that_nothing_was_changed(story):
+    story.deploy()
+    story.host.edits = ["compose.json"]
+    story.host.fail["switch a"] = DeployError("the disk is full")
+    result = story.deploy("a" * 40)
+    assert result["failure"] == "the disk is full"
