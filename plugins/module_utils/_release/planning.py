@@ -24,9 +24,10 @@ from ansible_collections.popcon.deploy.plugins.module_utils._registry import sto
 from ansible_collections.popcon.deploy.plugins.module_utils._release import host as _host
 from ansible_collections.popcon.deploy.plugins.module_utils._release.difference import Difference, Reason
 from ansible_collections.popcon.deploy.plugins.module_utils._release.host import Host
+from ansible_collections.popcon.deploy.plugins.module_utils._release.plan import Plan
 from ansible_collections.popcon.deploy.plugins.module_utils._release.record import Image, Record
 from ansible_collections.popcon.deploy.plugins.module_utils._release.records import Records
-from ansible_collections.popcon.deploy.plugins.module_utils._release.stack import Plan, Stack, Wanted
+from ansible_collections.popcon.deploy.plugins.module_utils._release.stack import Stack, Wanted
 from ansible_collections.popcon.deploy.plugins.module_utils._release.target import (
     Project,
     Target,

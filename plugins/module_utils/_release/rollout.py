@@ -33,14 +33,11 @@ from ansible_collections.popcon.deploy.plugins.module_utils._release import http
 from ansible_collections.popcon.deploy.plugins.module_utils._release.boot_unit import BootUnit
 from ansible_collections.popcon.deploy.plugins.module_utils._release.difference import Difference, Reason
 from ansible_collections.popcon.deploy.plugins.module_utils._release.host import Host
+from ansible_collections.popcon.deploy.plugins.module_utils._release.plan import Plan
 from ansible_collections.popcon.deploy.plugins.module_utils._release.planning import SETTINGS_FILE, Planning
 from ansible_collections.popcon.deploy.plugins.module_utils._release.record import Record, Result
 from ansible_collections.popcon.deploy.plugins.module_utils._release.records import PROJECT_NAME, Records
-from ansible_collections.popcon.deploy.plugins.module_utils._release.stack import (
-    ENGINE_BACK_SECONDS,
-    Plan,
-    Stack,
-)
+from ansible_collections.popcon.deploy.plugins.module_utils._release.stack import ENGINE_BACK_SECONDS, Stack
 from ansible_collections.popcon.deploy.plugins.module_utils._release.target import (
     Job,
     Project,

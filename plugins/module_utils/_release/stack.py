@@ -10,7 +10,6 @@ Nothing that runs is touched before every image is known by digest and stored on
 
 from __future__ import annotations
 
-import enum
 import json
 import os
 import shutil
@@ -33,6 +32,7 @@ from ansible_collections.popcon.deploy.plugins.module_utils._docker.container im
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.engine import Engine
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.image import pinned, shortened
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.lint import table as lint
+from ansible_collections.popcon.deploy.plugins.module_utils._release.plan import Cause, Plan, Why
 from ansible_collections.popcon.deploy.plugins.module_utils._release.target import Job
 
 SAMPLE_SECONDS = 0.5
@@ -56,45 +56,6 @@ class Wanted(t.NamedTuple):
     env_file: str
     changed_keys: t.Sequence[str]
     pending: bool
-
-
-class Why(enum.Enum):
-    """Why a service is recreated."""
-
-    IMAGE = enum.auto()
-    SETTINGS = enum.auto()
-    DEFINITION = enum.auto()
-    #: What it depends on is recreated, and the compose file asks for `restart`.
-    RESTART = enum.auto()
-
-
-class Cause(t.NamedTuple):
-    """One reason to recreate a service, and how to say it."""
-
-    why: Why
-    text: str
-
-
-class Plan(t.NamedTuple):
-    """What a release does, by service name; `recreate` gives the causes, `remove` names containers."""
-
-    create: list[str]
-    recreate: dict[str, list[Cause]]
-    start: list[str]
-    remove: list[str]
-
-    def is_empty(self) -> bool:
-        """Whether there is nothing to do."""
-        return not any(self)
-
-    def lines(self) -> list[str]:
-        """One line a service, for people."""
-        lines = [f"create {name}" for name in self.create]
-        lines += [
-            f"recreate {name}: {', '.join(cause.text for cause in causes)}" for name, causes in self.recreate.items()
-        ]
-        lines += [f"start {name}" for name in self.start]
-        return lines + [f"remove container {name}" for name in self.remove]
 
 
 class Stack:

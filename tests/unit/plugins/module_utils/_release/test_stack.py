@@ -11,6 +11,7 @@ from ansible_collections.popcon.deploy.plugins.module_utils._common.errors impor
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.compose import ComposeError
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.engine import EngineError
 from ansible_collections.popcon.deploy.plugins.module_utils._release import stack
+from ansible_collections.popcon.deploy.plugins.module_utils._release.plan import Why
 from ansible_collections.popcon.deploy.plugins.module_utils._release.target import Job
 
 DIGEST = "sha256:" + "1" * 64
@@ -175,7 +176,7 @@ def test_plan_of_a_service_that_asks_to_restart_with_another():
     compose = FakeCompose(services=services)
     made = release(BOTH, NEW_DB, compose)
     plan = made.plan()
-    assert list(plan.recreate) == ["db", "web"] and plan.recreate["web"] == [(stack.Why.RESTART, "restarts with db")]
+    assert list(plan.recreate) == ["db", "web"] and plan.recreate["web"] == [(Why.RESTART, "restarts with db")]
     made.apply(plan, 5)
     assert compose.ups == [("db", False), ("web", True)]
 
