@@ -22,6 +22,7 @@ from pathlib import Path
 
 from ansible_collections.popcon.deploy.benchmarks import parameters
 from ansible_collections.popcon.deploy.benchmarks.ways import Json
+from ansible_collections.popcon.deploy.plugins.module_utils._release.record import Record, Result
 from ansible_collections.popcon.deploy.plugins.module_utils._release.records import Records
 
 PARAMETERS = (10, 100, 1000, 10_000)
@@ -58,20 +59,27 @@ def by_parameters() -> Iterator[Json]:
 
 
 def by_releases() -> Iterator[Json]:
-    """What is remembered of releases, read with more and more of them kept: the list, the last good one, the history."""
+    """What is remembered of releases, read with more and more of them kept: the list, the last successful one, the history."""
     known = [{"name": f"/popcon/P{number:04}", "key": f"P{number:04}", "version": 1} for number in range(100)]
-    for number in RELEASES:
+    record = Record(
+        action="deploy", commit=None, files=[], images={}, run="r", by="alice", started_from="laptop", parameters=known
+    )
+    for releases in RELEASES:
         with tempfile.TemporaryDirectory() as folder:
             records = Records(folder, "popcon")
-            for _dummy in range(number):
-                release = records.begin({"action": "deploy", "parameters": known, "images": {}}, b"A=1\n" * 100)
-                records.finish(release, "good")
-                records.audit(action="deploy", release=release, result="good")
-            reads = {"all": records.all, "last_good": records.last_good, "history": partial(records.history, 20)}
+            for _dummy in range(releases):
+                number = records.begin(record, b"A=1\n" * 100).number
+                records.finish(number, Result.SUCCEEDED)
+                records.audit(action="deploy", release=number, result=Result.SUCCEEDED.value)
+            reads = {
+                "all": records.all,
+                "last_succeeded": records.last_succeeded,
+                "history": partial(records.history, 20),
+            }
             for name, read in reads.items():
                 assert read()
                 seconds = min(timeit.repeat(read, number=10, repeat=5)) / 10
-                yield {"read": name, "releases": number, "milliseconds": round(1000 * seconds, 2)}
+                yield {"read": name, "releases": releases, "milliseconds": round(1000 * seconds, 2)}
 
 
 def _observed(module: str, arguments: Json, environment: t.Mapping[str, str]) -> Json:

@@ -56,7 +56,7 @@ def test_a_deploy_is_recorded_without_a_value(controller):
     record, line = controller.records()[-1], controller.history()[-1]
     assert record["number"] > before["number"]
     for told in (record, line):
-        assert (told["action"], told["result"], told["by"], told["origin"]) == ("deploy", "good", "alice", origin)
+        assert (told["action"], told["result"], told["by"], told["started_from"]) == ("deploy", "succeeded", "alice", origin)
         assert told["commit"] == commit_on_the_server()
     assert line["release"] == record["number"] and line["problem"] is None and line["seconds"] > 0
     assert before["started"] <= record["started"] <= record["ended"]
@@ -100,7 +100,7 @@ def test_going_back_needs_neither_the_repository_nor_the_registry(controller):
         assert version(controller) != "20" and java_opts(controller) != "-Xms64m -Xmx64m"
         assert "popcon.test" not in controller.on_host("cat", f"{PROJECT}/docker-compose.yml")
         record = controller.records()[-1]
-        assert (record["action"], record["restores"], record["result"]) == ("rollback", old["number"], "good")
+        assert (record["action"], record["restores"], record["result"]) == ("rollback", old["number"], "succeeded")
         assert record["images"] == old["images"] and record["commit"] == old["commit"]
 
         assert controller.rollback(*extra(rollback_release=new["number"])).status == 0
@@ -109,7 +109,7 @@ def test_going_back_needs_neither_the_repository_nor_the_registry(controller):
         assert controller.on_host("cat", f"{PROJECT}/docker-compose.yml") == compose
         assert controller.records()[-1]["restores"] == new["number"]
     told = [(line["action"], line["restores"], line["result"]) for line in controller.history()[-2:]]
-    assert told == [("rollback", old["number"], "good"), ("rollback", new["number"], "good")]
+    assert told == [("rollback", old["number"], "succeeded"), ("rollback", new["number"], "succeeded")]
 
 
 def test_a_bad_image_is_rolled_back_with_its_settings_and_its_files(controller):
@@ -129,7 +129,7 @@ def test_a_bad_image_is_rolled_back_with_its_settings_and_its_files(controller):
     failed = controller.records()[-1]
     assert (failed["action"], failed["result"]) == ("deploy", "failed") and "Service backend" in failed["problem"]
     told = [(line["action"], line["release"], line["result"]) for line in controller.history()[-2:]]
-    assert told == [("deploy", failed["number"], "failed"), ("automatic rollback", good["number"], "good")]
+    assert told == [("deploy", failed["number"], "failed"), ("automatic rollback", good["number"], "succeeded")]
 
     # Said until somebody puts it right.
     status = controller.status(*extra(status_wanted=False))
@@ -194,8 +194,8 @@ def test_history_says_who_did_what(controller, tmp_path):
     assert told == controller.history()[::-1]
     # The display breaks lines.
     output = " ".join(run.output.split())
-    assert re.search(r" deploy \d+ [0-9a-f]{12} alice https://ci\.example\.com/runs/1 good ", output)
-    assert re.search(r" automatic rollback \d+ [0-9a-f]{12} \w+ \S+ good ", output)
+    assert re.search(r" deploy \d+ [0-9a-f]{12} alice https://ci\.example\.com/runs/1 succeeded ", output)
+    assert re.search(r" automatic rollback \d+ [0-9a-f]{12} \w+ \S+ succeeded ", output)
     assert re.search(r" deploy \d+ [0-9a-f]{12} \w+ \S+ failed \d+ Service backend ", output)
 
 
@@ -216,14 +216,14 @@ def test_of_two_deploys_at_once_one_waits_and_one_that_may_not_names_the_holder(
     worker = str(seen["pids"]["worker"])
     controller.on_host("kill", "-STOP", worker)
     try:
-        second, _dummy = started_until(controller, "bob", "waiting: popcon is being deployed by alice")
+        second, _dummy = started_until(controller, "bob", "waiting: The deploy lock of popcon is held by alice")
         third = controller.deploy(*extra(compose_deploy_by="carol", compose_deploy_lock_wait_seconds=1))
     finally:
         controller.on_host("kill", "-CONT", worker)
-    assert third.status != 0 and "popcon is being deployed by alice" in third.output
+    assert third.status != 0 and "The deploy lock of popcon is held by alice" in third.output
     assert first.wait().status == 0
     run = second.wait()
-    assert run.status == 0 and "waiting: popcon is being deployed by alice" in run.output
+    assert run.status == 0 and "waiting: The deploy lock of popcon is held by alice" in run.output
     assert version(controller) == "23"
     # Nothing was left to do.
     assert controller.records()[-1]["number"] == number + 1 and controller.records()[-1]["by"] == "alice"
@@ -265,7 +265,7 @@ def test_a_job_before_the_release_runs_in_it_and_a_failing_one_leaves_everything
     assert {name: seen[0][name] for name in before[0]} == before[0]
     assert version(controller) == "24" and java_opts(controller) == "-Xms66m -Xmx66m"
     number = good["number"] + 2
-    assert controller.records()[-1]["number"] == number and controller.records()[-1]["result"] == "good"
+    assert controller.records()[-1]["number"] == number and controller.records()[-1]["result"] == "succeeded"
 
 
 def test_what_answers_wrongly_is_rolled_back_though_its_containers_are_well(controller):
@@ -277,7 +277,7 @@ def test_what_answers_wrongly_is_rolled_back_though_its_containers_are_well(cont
     assert controller.health()["version"] == "20"
     assert changed_between(before, controller.containers()) == {"frontend"}
     told = [(line["action"], line["result"]) for line in controller.history()[-2:]]
-    assert told == [("deploy", "failed"), ("automatic rollback", "good")]
+    assert told == [("deploy", "failed"), ("automatic rollback", "succeeded")]
     assert controller.records()[-2]["number"] == good["number"]
 
     # The same with an address that answers.
@@ -302,11 +302,11 @@ def test_images_of_forgotten_releases_go_and_no_others(controller):
     push("backend", "25")
     assert controller.deploy(*extra(compose_deploy_keep_releases=2)).status == 0
     kept = controller.records()
-    good = [record["number"] for record in kept if record["result"] == "good"]
-    assert good == [record["number"] for record in [*earlier, kept[-1]] if record["result"] == "good"][-2:]
+    good = [record["number"] for record in kept if record["result"] == "succeeded"]
+    assert good == [record["number"] for record in [*earlier, kept[-1]] if record["result"] == "succeeded"][-2:]
     gone = images_of(earlier) - images_of(kept)
     assert gone and gone & there() == set()
-    assert images_of(record for record in kept if record["result"] == "good") <= there()
+    assert images_of(record for record in kept if record["result"] == "succeeded") <= there()
     assert "somebody/else" in controller.on_host("docker", "images", "--format", "{{.Repository}}")
     # The one that is left can still be gone back to.
     with stopped("git"), stopped("registry"):

@@ -74,7 +74,7 @@ def test_passwords_are_changed_and_no_request_fails(controller):
 
 def test_an_earlier_release_gets_the_new_password(controller):
     password = settings(controller)["DB_PASSWORD"]
-    release = next(record["number"] for record in controller.records() if record["result"] == "good")
+    release = next(record["number"] for record in controller.records() if record["result"] == "succeeded")
     assert controller.rollback("-e", f"rollback_release={release}").status == 0
     assert settings(controller)["DB_PASSWORD"] == password and controller.health()["ok"]
     assert controller.deploy().status == 0

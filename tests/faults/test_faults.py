@@ -97,7 +97,7 @@ def last_deeds(controller, number=2):
     return [(line["action"], line["result"]) for line in controller.history()[-number:]]
 
 
-ROLLED_BACK = [("deploy", "failed"), ("automatic rollback", "good")]
+ROLLED_BACK = [("deploy", "failed"), ("automatic rollback", "succeeded")]
 
 
 # What is wrong with the release.
@@ -248,7 +248,7 @@ def test_the_supervisor_is_killed(controller):
     with at_step(controller, STEPS["recreating"], "supervisor"):
         run = controller.deploy()
     assert run.status == 0 and runs(controller) == new
-    assert last_deeds(controller, 1) == [("deploy", "good")]
+    assert last_deeds(controller, 1) == [("deploy", "succeeded")]
     controller.assert_at_target()
 
 
@@ -272,7 +272,7 @@ def test_the_session_client_is_killed(controller):
         run = playbook.wait()
     assert killed == [1]
     assert run.status == 0 and runs(controller) == new
-    assert last_deeds(controller, 1) == [("deploy", "good")]
+    assert last_deeds(controller, 1) == [("deploy", "succeeded")]
     controller.assert_at_target()
 
 
@@ -289,11 +289,11 @@ def test_the_controller_is_killed(controller, step):
         if json.loads(controller.on_host("cat", f"{STATE}/runs/{seen['run']}.json"))["ended"]:
             break
         time.sleep(1)
-    assert runs(controller) == new and last_deeds(controller, 1) == [("deploy", "good")]
+    assert runs(controller) == new and last_deeds(controller, 1) == [("deploy", "succeeded")]
     # What became of it is told by the next run that has something to do.
     number, newer = controller.records()[-1]["number"], new_release()
     run = assert_mended(controller, (*newer[:2], new[2]))
-    assert "The run of alice" in run.output and f"release {number} is good" in run.words
+    assert "The run of alice" in run.output and f"release {number} succeeded" in run.words
 
 
 # What is under the release goes away for a while.
