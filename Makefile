@@ -65,7 +65,7 @@ requirements: ## Bring requirements/*.txt to the newest versions that requiremen
 	@scripts/setup test && scripts/requirements --upgrade
 
 bench: ## Measure what deploys cost, in the lab, into docs/numbers.md; PARTS="cost time" for some of it
-	@scripts/setup bench && scripts/bench $(PARTS)
+	@scripts/setup test && scripts/bench $(PARTS)
 
 .PHONY: help setup demo demo-down lab-up lab-down lab-status check test test-fast test-matrix test-e2e test-empty test-molecule test-faults
 .PHONY: test-images docs release requirements bench

@@ -1,4 +1,4 @@
-"""Measures and writes docs/numbers.md, its plots and its JSON: `make bench`, or `make bench PARTS="cost time"` for some.
+"""Measures and writes docs/numbers.md and its JSON: `make bench`, or `make bench PARTS="cost time"` for some.
 
 A lab that is up is replaced. What other parts found when they were last run stays.
 """
@@ -90,9 +90,6 @@ def main() -> str | None:
 
 def _measure(numbers: dict[str, Json], part: str, measure: Callable[[], Iterator[Json]]) -> bool:
     """Measure a part and keep what it found; False, and what was known of it stays, if it failed."""
-    # Nothing else needs matplotlib.
-    from ansible_collections.popcon.deploy.benchmarks import plots
-
     print(f"==> {part}", flush=True)
     began, rows = time.monotonic(), []
     try:
@@ -105,7 +102,6 @@ def _measure(numbers: dict[str, Json], part: str, measure: Callable[[], Iterator
         return False
     numbers[part] = {"about": _about(time.monotonic() - began), "rows": rows}
     report.save(numbers)
-    plots.draw({part: numbers[part]}, report.FOLDER)
     return True
 
 

@@ -1,4 +1,4 @@
-"""The results as plots, in SVG."""
+"""The results as plots, in SVG; scripts/docs has them drawn for the site: python -m ….benchmarks.plots FOLDER."""
 
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
@@ -6,18 +6,17 @@
 
 from __future__ import annotations
 
+import sys
 import typing as t
 from pathlib import Path
 
 import matplotlib as mpl
+from ansible_collections.popcon.deploy.benchmarks import report
 from ansible_collections.popcon.deploy.benchmarks.tables import medians
 from ansible_collections.popcon.deploy.benchmarks.ways import OURS, SCRIPT, USUAL, Json, Rows
 
 mpl.use("svg")
-# The same numbers give the same file.
-mpl.rcParams.update(
-    {"svg.hashsalt": "popcon.deploy", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
-)
+mpl.rcParams.update({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False})
 
 from matplotlib import pyplot as plt  # noqa: E402
 
@@ -30,7 +29,7 @@ def draw(numbers: dict[str, Json], folder: Path) -> None:
     for part, plot in (("time", _times), ("growth", _growth), ("modules", _modules)):
         if part in numbers:
             figure = plot(numbers[part]["rows"])
-            figure.savefig(folder / f"{part}.svg", bbox_inches="tight", metadata={"Date": None})
+            figure.savefig(folder / f"{part}.svg", bbox_inches="tight")
             plt.close(figure)
 
 
@@ -90,3 +89,7 @@ def _grow(axis: t.Any, what: str, numbers: list[int]) -> None:
     axis.set_xticks(sorted({*numbers}), map(str, sorted({*numbers})))
     axis.minorticks_off()
     axis.set_ylim(bottom=0)
+
+
+if __name__ == "__main__":
+    draw(report.load(), Path(sys.argv[1]))

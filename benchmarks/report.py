@@ -27,8 +27,18 @@ def load() -> dict[str, Json]:
 def save(numbers: dict[str, Json]) -> None:
     """Keep the results, and write the page that shows them."""
     FOLDER.mkdir(parents=True, exist_ok=True)
-    RESULTS.write_text(json.dumps(numbers, indent=1) + "\n")
+    RESULTS.write_text(lines(numbers))
     PAGE.write_text(page(numbers))
+
+
+def lines(numbers: dict[str, Json]) -> str:
+    """The results as JSON, a line for each row, as that is what people compare."""
+    parts = []
+    for part, found in numbers.items():
+        rows = ",\n".join(f"   {json.dumps(row)}" for row in found["rows"])
+        about = json.dumps(found["about"])
+        parts.append(f' {json.dumps(part)}: {{\n  "about": {about},\n  "rows": [\n{rows}\n  ]\n }}')
+    return "{\n" + ",\n".join(parts) + "\n}\n"
 
 
 def page(numbers: dict[str, Json]) -> str:

@@ -7,5 +7,6 @@ from __future__ import annotations
 from ansible_collections.popcon.deploy.plugins.plugin_utils._attached import AttachedAction
 
 
+# Not a redirect to the action of compose_release: this module would get the defaults of that one's group, and fails on them.
 class ActionModule(AttachedAction):
     """Calls the module until the release, which goes on by itself on the host, is done."""

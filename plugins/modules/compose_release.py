@@ -56,9 +56,10 @@ attributes:
 options:
   tree:
     description:
-      - Folder that holds the wanted content of O(project_dir), where that isn't there yet, as in check mode or when it is staged.
+      - Folder that holds the wanted content of O(project_dir), where that isn't there yet, as in check mode.
         RV(popcon.deploy.gitops_checkout#module:tree) is such a folder.
-      - By default O(project_dir).
+      - By default, outside check mode, what the clone in O(project_dir) has of O(commit), if that is given. Otherwise
+        O(project_dir).
     type: path
   files:
     description:
@@ -68,7 +69,7 @@ options:
     default: [docker-compose.yml]
   commit:
     description:
-      - The commit of the files, in full. If O(tree) is staged, O(project_dir) is brought to it when the time has come.
+      - The commit of the files, in full. If O(project_dir) is not at it, it is brought there when the time has come.
       - By default the one that is checked out in O(project_dir).
     type: str
   repository:
@@ -311,7 +312,8 @@ def wanted(module: AnsibleAWSModule, project: Project) -> Target:
     params = module.params
     return Target(
         action="deploy",
-        tree=(params["tree"] or project.folder).rstrip("/"),
+        # Without a folder yet, the release has the clone give the files of the commit.
+        tree=(params["tree"] or ("" if params["commit"] and not module.check_mode else project.folder)).rstrip("/"),
         files=params["files"],
         commit=params["commit"] or checkout.head(project.folder),
         repository=params["repository"],

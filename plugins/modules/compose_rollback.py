@@ -77,74 +77,38 @@ restored:
   type: int
   sample: 11
 plan:
-  description: What was needed, a line a service.
+  description: As in RV(popcon.deploy.compose_release#module:plan).
   returned: success
   type: list
   elements: str
-  sample: ["recreate frontend: image example.com/web@sha256:1f… -> example.com/web@sha256:9c…"]
 differences:
-  description: What else is not as in the last good release.
+  description: As in RV(popcon.deploy.compose_release#module:differences).
   returned: success
   type: list
   elements: str
-  sample: ["commit 0f1e2d3 -> 8c0de9a", "parameter /popcon/JAVA_OPTS: version 3 -> 4"]
 release:
-  description: Number of the release that runs, or of the one that failed; null in check mode before the first.
+  description: As in RV(popcon.deploy.compose_release#module:release).
   returned: always
   type: int
-  sample: 12
 rolled_back_to:
-  description: Number of the release that runs again.
+  description: As in RV(popcon.deploy.compose_release#module:rolled_back_to).
   returned: when the release failed and the one before was put back
   type: int
-  sample: 11
 pulled:
-  description: Services whose images were not on the host. Empty in check mode.
+  description: As in RV(popcon.deploy.compose_release#module:pulled).
   returned: success
   type: list
   elements: str
-  sample: [frontend]
 pruned:
-  description: Images of old releases that were removed.
+  description: As in RV(popcon.deploy.compose_release#module:pruned).
   returned: success
   type: list
   elements: str
-  sample: []
 services:
-  description: What runs now.
+  description: As in RV(popcon.deploy.compose_release#module:services).
   returned: success
   type: list
   elements: dict
-  contains:
-    service:
-      description: Name in the compose file.
-      type: str
-      sample: frontend
-    container:
-      description: Name of the container.
-      type: str
-      sample: popcon-frontend-1
-    id:
-      description: Id of the container.
-      type: str
-      sample: 8f3c1e0b6d5a
-    image:
-      description: Image without tag.
-      type: str
-      sample: 123456789012.dkr.ecr.ap-northeast-2.amazonaws.com/dev-app
-    digest:
-      description: Digest of the image; empty for a container that was not made by this module.
-      type: str
-      sample: sha256:9c5f0c3b
-    state:
-      description: Health where there is a healthcheck, otherwise the state.
-      type: str
-      sample: healthy
-    ports:
-      description: Ports published on the host.
-      type: list
-      elements: str
-      sample: ["3000"]
 """
 
 import typing as t

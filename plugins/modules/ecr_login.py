@@ -10,7 +10,7 @@ module: ecr_login
 short_description: Log Docker in to Amazon ECR
 version_added: 0.1.0
 description:
-  - Gives a user's Docker on the host access to registries of Amazon ECR, with the credentials of the host, usually its
+  - Gives Docker on the host access to registries of Amazon ECR, with the credentials of the host, usually its
     instance profile. No secret is an argument, a result or part of a command line.
   - A stored token stays as long as the registry itself, which is asked every time, accepts it and enough of its life is
     left. So a second run changes nothing, while a revoked, foreign or ageing token is replaced before a pull can fail
@@ -29,44 +29,17 @@ options:
         permission.
     type: list
     elements: str
-  method:
-    description:
-      - V(token) stores a token, which lives 12 hours. Run this module before every pull.
-      - V(credential_helper) makes Docker ask the program C(docker-credential-ecr-login) at every pull, so that nothing
-        is stored. The program must be on the host; Debian and Amazon Linux have it in the package
-        C(amazon-ecr-credential-helper).
-      - Each method removes what the other one left for the registry, as it could stand before it. Not used when
-        O(state=absent).
-    type: str
-    choices:
-      - token
-      - credential_helper
-    default: token
-  state:
-    description:
-      - V(present) logs in, V(absent) logs out, whichever method was used.
-    type: str
-    choices:
-      - present
-      - absent
-    default: present
   min_life:
     description:
       - A stored token is replaced when less than this share of its 12 hours is left. At least V(0) and less than V(1).
       - What is left must last for the longest pull. The default leaves at least 6 hours.
     type: float
     default: 0.5
-  user:
-    description:
-      - Whose Docker is logged in. Only root may name another user than the one the module runs as.
-      - Files are read and written and credential helpers run with the rights of this user, AWS is asked with those of
-        the user that the module runs as.
-    type: str
   config_path:
     description:
       - Docker's configuration file. The folder is made, with mode V(0700), if only it is missing.
-      - The default is C(.docker/config.json) in the home that the password database has for O(user). The environment
-        variables E(DOCKER_CONFIG) and E(HOME) are not looked at.
+      - The default is C(.docker/config.json) in the home that the password database has for the user that the module
+        runs as. The environment variables E(DOCKER_CONFIG) and E(HOME) are not looked at.
     type: path
 notes:
   - Everything else in C(config.json) keeps its meaning. A file that is not valid is an error and stays as it is. It is
@@ -77,7 +50,8 @@ notes:
     look at the file and its replacement.
   - If C(config.json) is a symbolic link, the file it leads to is replaced, as Docker itself does.
   - Where C(config.json) names a credential store (C(credsStore), or C(credHelpers) for the registry), the token is kept
-    there and travels over the program's stdin.
+    there and travels over the program's stdin. Where it names C(ecr-login) for the registry, that entry is removed, as
+    Docker would not look for a token.
   - When a token ends is read in the token, or else in C(ecr-login.json) beside C(config.json), which is written only
     for tokens that do not tell. A stored token whose end is not known from either is replaced.
   - The registry is asked with Python's own HTTPS, by the system's certificates and the proxies of the environment
@@ -85,8 +59,7 @@ notes:
   - In check mode no token is requested and nothing is written; stored tokens are still shown to their registries.
 requirements:
   - Python 3.9 or newer
-  - boto3 and botocore (C(python3-boto3)), except for full registry names with O(method=credential_helper) or
-    O(state=absent)
+  - boto3 and botocore (C(python3-boto3))
 extends_documentation_fragment:
   - amazon.aws.common.modules
   - amazon.aws.region.modules
@@ -98,11 +71,11 @@ attributes:
   diff_mode:
     support: full
     details:
-      - Registries and the kind of login they have, never a credential.
+      - Registries and what is known of their logins, never a credential.
   idempotent:
     support: full
     details:
-      - With O(method=token), until the stored token is refused or has less life left than O(min_life) wants.
+      - Until the stored token is refused or has less life left than O(min_life) wants.
 """
 
 EXAMPLES = r"""
@@ -111,25 +84,13 @@ EXAMPLES = r"""
   popcon.deploy.ecr_login:
     region: ap-northeast-2
 
-- name: Log the user deploy in to registries of another account, another region and the public gallery
+- name: Log in to registries of another account, another region and the public gallery
   popcon.deploy.ecr_login:
     region: ap-northeast-2
-    user: deploy
     registries:
       - "210987654321"
       - 123456789012.dkr.ecr.eu-west-1.amazonaws.com
       - public.ecr.aws
-  become: true
-
-- name: Let Docker fetch its credentials itself at every pull
-  popcon.deploy.ecr_login:
-    region: ap-northeast-2
-    method: credential_helper
-
-- name: Log out again
-  popcon.deploy.ecr_login:
-    region: ap-northeast-2
-    state: absent
 """
 
 RETURN = r"""
@@ -144,23 +105,16 @@ registries:
       description: Host name of the registry.
       type: str
       returned: always
-    login:
-      description:
-        - What Docker has for the registry now, or would have outside check mode. One of V(token), V(credential_helper),
-          V(none).
-      type: str
-      returned: always
     changed:
-      description: Whether the login was made, renewed or removed by this run.
+      description: Whether the login was made or renewed by this run.
       type: bool
       returned: always
     expires_at:
-      description: When the token ends, as ISO 8601 in UTC. None without a token, and in check mode for one to be made.
+      description: When the token ends, as ISO 8601 in UTC. None in check mode for one to be made.
       type: str
       returned: always
   sample:
     - name: 123456789012.dkr.ecr.ap-northeast-2.amazonaws.com
-      login: token
       changed: true
       expires_at: "2026-11-24T03:04:05Z"
 expires_at:
@@ -181,21 +135,11 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 from ansible_collections.popcon.deploy.plugins.module_utils._common.aws import client_factory, require_sdk
 from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError, conclude
 from ansible_collections.popcon.deploy.plugins.module_utils._registry.ecr import find_registries
-from ansible_collections.popcon.deploy.plugins.module_utils._registry.login import (
-    MIN_LIFE,
-    Login,
-    Outcome,
-    log_in,
-    log_out,
-    set_helper,
-)
+from ansible_collections.popcon.deploy.plugins.module_utils._registry.login import MIN_LIFE, Login, Outcome, log_in
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "registries": {"type": "list", "elements": "str"},
-    "method": {"type": "str", "choices": ["token", "credential_helper"], "default": "token", "no_log": False},
-    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "min_life": {"type": "float", "default": MIN_LIFE},
-    "user": {"type": "str"},
     "config_path": {"type": "path"},
 }
 
@@ -210,18 +154,12 @@ def run(module: AnsibleAWSModule) -> dict[str, t.Any]:
         raise DeployError("min_life is a share of a token's life: at least 0 and less than 1.")
 
     client = client_factory(module)
-    login = Login.of(params["user"], params["config_path"], module.check_mode)
+    login = Login.of(params["config_path"], module.check_mode)
     needs_region = not params["registries"] or any(name.isdigit() for name in params["registries"])
     if needs_region:
         require_sdk()
     registries = find_registries(params["registries"] or [], module.region if needs_region else None, client)
-    if params["state"] == "absent":
-        outcome = log_out(login, registries)
-    elif params["method"] == "credential_helper":
-        outcome = set_helper(login, registries)
-    else:
-        outcome = log_in(login, registries, params["min_life"], client)
-    return result(login, outcome)
+    return result(login, log_in(login, registries, params["min_life"], client))
 
 
 def result(login: Login, outcome: Outcome) -> dict[str, t.Any]:
@@ -234,7 +172,7 @@ def result(login: Login, outcome: Outcome) -> dict[str, t.Any]:
         "config_path": login.path,
         "diff": {
             "before": {row["name"]: was for row, was in zip(outcome.rows, outcome.before)},
-            "after": {row["name"]: row["login"] for row in outcome.rows},
+            "after": {row["name"]: "token" for row in outcome.rows},
         },
     }
 

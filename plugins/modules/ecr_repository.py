@@ -89,19 +89,13 @@ problems:
   sample: []
 """
 
-import json
-
 from ansible_collections.amazon.aws.plugins.module_utils.botocore import is_boto3_error_code
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.popcon.deploy.plugins.module_utils._common.aws import aws_errors_in_words
 from ansible_collections.popcon.deploy.plugins.module_utils._common.types import Json
+from ansible_collections.popcon.deploy.plugins.module_utils._provision import lifecycle
 from ansible_collections.popcon.deploy.plugins.module_utils._provision.module import Compared, converge, pairs, unpaired
 from ansible_collections.popcon.deploy.plugins.module_utils._provision.plan import Resource
-
-
-def lifecycle(rules: list[Json]) -> Json:
-    """The rules by their priority."""
-    return {str(rule["rulePriority"]): {k: v for k, v in sorted(rule.items()) if k != "rulePriority"} for rule in rules}
 
 
 class Repository(Compared):
@@ -119,7 +113,7 @@ class Repository(Compared):
         attributes = {
             "scan on push": self.params["scan_on_push"],
             "tag mutability": "IMMUTABLE" if self.params["immutable_tags"] else "MUTABLE",
-            "lifecycle": lifecycle(self.params["lifecycle_rules"]),
+            "lifecycle": lifecycle.by_priority(self.params["lifecycle_rules"]),
             "tags": self.tags,
         }
         return [Resource("ECR repository", self.params["name"], attributes)]
@@ -133,10 +127,12 @@ class Repository(Compared):
             except is_boto3_error_code("RepositoryNotFoundException"):
                 return []
             tags = self._ecr.list_tags_for_resource(resourceArn=one["repositoryArn"])["tags"]
+        with aws_errors_in_words(f"read the lifecycle policy of {name}", "ecr:GetLifecyclePolicy", self.region):
+            rules = lifecycle.read(self._ecr, name)
         attributes = {
             "scan on push": one.get("imageScanningConfiguration", {}).get("scanOnPush", False),
             "tag mutability": one["imageTagMutability"],
-            "lifecycle": self._lifecycle(),
+            "lifecycle": rules,
             "tags": unpaired(tags),
         }
         return [Resource("ECR repository", name, attributes, one["repositoryArn"])]
@@ -156,15 +152,6 @@ class Repository(Compared):
         with aws_errors_in_words(f"look for images in {name}", "ecr:ListImages", self.region):
             return bool(self._ecr.list_images(repositoryName=name, maxResults=1)["imageIds"])
 
-    def _lifecycle(self) -> Json:
-        name = self.params["name"]
-        with aws_errors_in_words(f"read the lifecycle policy of {name}", "ecr:GetLifecyclePolicy", self.region):
-            try:
-                text = self._ecr.get_lifecycle_policy(repositoryName=name)["lifecyclePolicyText"]
-            except is_boto3_error_code("LifecyclePolicyNotFoundException"):
-                return {}
-        return lifecycle(json.loads(text)["rules"])
-
     def _create(self, row: Json) -> None:
         (wanted,) = self.wanted()
         self._ecr.create_repository(
@@ -174,14 +161,7 @@ class Repository(Compared):
             tags=pairs(self.tags),
         )
         if self.params["lifecycle_rules"]:
-            self._put_lifecycle(wanted.name)
-
-    def _put_lifecycle(self, name: str) -> None:
-        rules = self.params["lifecycle_rules"]
-        if rules:
-            self._ecr.put_lifecycle_policy(repositoryName=name, lifecyclePolicyText=json.dumps({"rules": rules}))
-        else:
-            self._ecr.delete_lifecycle_policy(repositoryName=name)
+            lifecycle.write(self._ecr, wanted.name, self.params["lifecycle_rules"])
 
     def _update(self, row: Json) -> None:
         name, changed = row["name"], {one["attribute"].partition(".")[0] for one in row["changes"]}
@@ -192,7 +172,7 @@ class Repository(Compared):
             mutability = self.wanted()[0].attributes["tag mutability"]
             self._ecr.put_image_tag_mutability(repositoryName=name, imageTagMutability=mutability)
         if "lifecycle" in changed:
-            self._put_lifecycle(name)
+            lifecycle.write(self._ecr, name, self.params["lifecycle_rules"])
 
     def _tag(self, row: Json, tags: list[dict[str, str]]) -> None:
         self._ecr.tag_resource(resourceArn=row["id"], tags=tags)

@@ -60,14 +60,13 @@ options:
   scratch_dir:
     description:
       - Where check mode puts the wanted files, as a folder with the path of O(dest) below this one, readable to its
-        owner only, and so does O(stage). It is replaced by each of them and removed by the next run that is neither.
+        owner only. The next run removes or replaces it.
     type: path
     default: /var/lib/popcon/preview
   stage:
     description:
-      - If files in O(dest) would change, only fetch the commit into its clone and put the wanted files below
-        O(scratch_dir), as check mode does, and leave the files, the index and HEAD of O(dest) alone. The task that brings
-        them there later, P(popcon.deploy.compose_release#module), needs no network then.
+      - If files in O(dest) would change, only fetch the commit into its clone, and leave the files, the index and HEAD of
+        O(dest) alone. The task that brings them there later, P(popcon.deploy.compose_release#module), needs no network then.
       - Where no file would change, or O(dest) is no whole clone yet, it is brought to the commit at once.
     type: bool
     default: false
@@ -160,8 +159,8 @@ after:
   sample: 8c0de9a5bfb34f2b7c8d1e0f9a6b5c4d3e2f1a0b
 tree:
   description:
-    - Folder that holds the wanted files. O(dest), but in check mode or with O(stage), if files would change, the one
-      below O(scratch_dir).
+    - Folder that holds the wanted files. O(dest), but in check mode, if files would change, the one below O(scratch_dir).
+    - Null with O(stage), if files would change, as only the clone has them then.
   returned: success
   type: str
   sample: /opt/popcon/app

@@ -133,7 +133,7 @@ EXAMPLES = r"""
 
 - name: Say it
   ansible.builtin.debug:
-    msg: "{{ plan.images | popcon.deploy.build_table(planned=true) }}"
+    msg: "{{ plan.images | popcon.deploy.table('build_plan') }}"
 """
 
 RETURN = r"""

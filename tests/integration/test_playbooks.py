@@ -10,7 +10,6 @@ import grp
 import importlib
 import json
 import os
-import pwd
 import subprocess
 import typing as t
 from pathlib import Path
@@ -26,7 +25,6 @@ from ansible_collections.popcon.deploy.tests.integration.emulators import CREDEN
 from ansible_collections.popcon.deploy.tests.integration.plays import COLLECTIONS_PATH, play
 from ansible_collections.popcon.deploy.tests.unit.plugins.module_utils.ecr_stubs import (
     make_certificate,
-    make_helper,
     serve_aws,
     serve_registries,
 )
@@ -79,14 +77,8 @@ def test_the_examples_of_ssm_env_render(moto: str, run: t.Callable[..., list[dic
 
 
 def test_the_examples_of_ecr_login(run: t.Callable[..., list[dict]], tmp_path: Path) -> None:
-    """As they are in the documentation, but for the user, whom this machine may not have."""
     certificate = make_certificate(tmp_path)
-    make_helper(tmp_path / "bin", "ecr-login")
     tasks = examples(ecr_login)
-    for task in tasks:
-        options = task["popcon.deploy.ecr_login"]
-        if "user" in options:
-            options["user"] = pwd.getpwuid(os.geteuid()).pw_name
     with serve_registries(certificate) as (registry, proxy), serve_aws() as aws:
         aws.be_known_to(registry)
         results = run(
@@ -99,11 +91,9 @@ def test_the_examples_of_ecr_login(run: t.Callable[..., list[dict]], tmp_path: P
             },
             HTTPS_PROXY=proxy,
             SSL_CERT_FILE=str(certificate),
-            PATH=f"{tmp_path / 'bin'}:{environment_without_aws()['PATH']}",
         )
     assert [result.get("msg", result["changed"]) for result in results] == [True] * len(tasks)
-    logins = [[row["login"] for row in result["registries"]] for result in results]
-    assert logins == [["token"], ["token"] * 3, ["credential_helper"], ["none"]]
+    assert [len(result["registries"]) for result in results] == [1, 3]
 
 
 def documentation() -> dict[str, dict]:
@@ -161,7 +151,7 @@ ASKING = {
         lambda result: result["problems"][0],
     ),
     "popcon.deploy.ecr_login": (
-        {"state": "absent", "config_path": "/nonexistent/config.json"},
+        {"config_path": "/nonexistent/config.json"},
         lambda result: result["registries"][0]["name"],
     ),
     "popcon.deploy.gitops_checkout": (

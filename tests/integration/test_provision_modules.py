@@ -14,7 +14,7 @@ import yaml
 
 pytest.importorskip("moto.server", reason="no moto")
 
-from ansible_collections.popcon.deploy.plugins.filter import plan_table, policy_document
+from ansible_collections.popcon.deploy.plugins.filter import policy_document, table
 from ansible_collections.popcon.deploy.plugins.modules import (
     ecr_repository,
     iam_managed_policy,
@@ -71,11 +71,14 @@ def test_the_examples_plan_then_do_then_have_nothing_to_do(run: Run) -> None:
 
 
 def test_the_examples_that_ask_nobody(run: Run) -> None:
-    plan, table, policy = run(
-        *(task for plugin in (provision_plan, plan_table, policy_document) for task in yaml.safe_load(plugin.EXAMPLES))
+    plan, policy, *tables = run(
+        *(task for plugin in (provision_plan, policy_document, table) for task in yaml.safe_load(plugin.EXAMPLES))
     )
     assert plan["rows"][0]["action"] == "create"
-    assert table["msg"] == ["Nothing to do: everything is as the inventory has it"]
+    assert [
+        "HOST   SERVICE   IMAGE DIGEST         HEALTH   PORT",
+        "web-1  frontend  sha256:9c5f0c3b7a21  healthy  3000",
+    ] in [shown["msg"] for shown in tables]
     assert policy["msg"] == {"Statement": [{"Resource": ["arn:aws:s3:::popcon-dev-transfer"]}]}
 
 

@@ -94,8 +94,8 @@ class Checkout:
 def synchronise(git: Git, ref: str, dest: str, preview: str, check: bool, stage: bool = False) -> dict[str, t.Any]:
     """Bring `dest` to `ref` and return the module's result.
 
-    `preview` is the folder that takes the wanted files in `check` mode, and with `stage` where a checkout's files would
-    change. Errors: DeployError.
+    `preview` is the folder that takes the wanted files in `check` mode. With `stage`, a checkout whose files would change
+    only gets the commit. Errors: DeployError.
     """
     with _in_words(dest, f"could not be brought to {ref} of {git.url}"), _updating(git, dest) as stack:
         state = inspect(git, dest)
@@ -261,17 +261,17 @@ def _synchronise(
 
     plan, index = _plan(git, objects, git_dir, dest, state, wanted)
     result = _result(dest, state, plan, recovered)
-    staged = stage and own_git_dir and bool(plan.changed)
-    if staged:
-        os.unlink(index)
-        git.run("update-ref", STAGED, plan.after, git_dir=git_dir)
-    if check or staged:
+    if check:
         if plan.changed:
             _export(git, objects, plan.after, preview)
             result["tree"] = preview
         return result
 
     shutil.rmtree(preview, ignore_errors=True)
+    if stage and own_git_dir and plan.changed:
+        os.unlink(index)
+        git.run("update-ref", STAGED, plan.after, git_dir=git_dir)
+        return {**result, "tree": None}
     if state.kind == "absent":
         _make_folder(git, dest, stack)
     _bring(git, objects, git_dir, dest, ref, state, plan, index, result)

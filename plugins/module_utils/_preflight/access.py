@@ -166,7 +166,7 @@ def check_registries(findings: Findings, names: t.Sequence[str], region: str | N
 def _logged_in(registries: list[ecr.Registry], client: ecr.ClientFactory) -> bool:
     """Whether logging in would change nothing. What can't be told, such as of a broken config.json, is left to the login."""
     try:
-        login = _login.Login.of(None, None, check=True)
+        login = _login.Login.of(None, check=True)
         return not _login.log_in(login, registries, _login.MIN_LIFE, client).changed
     except DeployError:
         return False

@@ -1,8 +1,4 @@
-"""Where Docker keeps a user's logins: the `config.json` in a folder, and the credential helpers it names.
-
-All of it is done with the rights of that user, root or not: what a user plants in the own home (a symbolic link, a
-helper) can't make root read or write anything the user couldn't.
-"""
+"""Where Docker keeps the logins of the user this runs as: `config.json` in a folder, and the credential helpers it names."""
 
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
@@ -11,7 +7,6 @@ helper) can't make root read or write anything the user couldn't.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import pwd
@@ -36,36 +31,15 @@ _HELPER_TIMEOUT_SECONDS = 60
 _NOT_FOUND = "credentials not found in native keychain"
 
 
-def find_user(name: str | None) -> pwd.struct_passwd:
-    """The password database's entry of a user, or of the one this runs as.
+def own_user() -> pwd.struct_passwd:
+    """The password database's entry of the user this runs as.
 
-    :raises DeployError: no such user; or another user's logins are wanted, and this doesn't run as root.
+    :raises DeployError: it has none.
     """
     try:
-        user = pwd.getpwnam(name) if name else pwd.getpwuid(os.geteuid())
+        return pwd.getpwuid(os.geteuid())
     except KeyError:
-        raise DeployError(f"There is no user {name or os.geteuid()} on this host.") from None
-    if os.geteuid() not in (0, user.pw_uid):
-        raise DeployError(f"Only root may change the logins of user {user.pw_name}: run the task with become.")
-    return user
-
-
-@contextlib.contextmanager
-def acting_as(user: pwd.struct_passwd) -> t.Iterator[None]:
-    """Work with the rights of a user, where this runs as root; `find_user` made sure of the other cases."""
-    if os.geteuid() == user.pw_uid:
-        yield
-        return
-    groups, gid, uid = os.getgroups(), os.getegid(), os.geteuid()
-    os.setgroups(os.getgrouplist(user.pw_name, user.pw_gid))
-    os.setegid(user.pw_gid)
-    os.seteuid(user.pw_uid)
-    try:
-        yield
-    finally:
-        os.seteuid(uid)
-        os.setegid(gid)
-        os.setgroups(groups)
+        raise DeployError(f"There is no user {os.geteuid()} on this host.") from None
 
 
 def read_json(path: str) -> Config:
@@ -114,13 +88,13 @@ def update_json(path: str, change: t.Callable[[Config], Config], *, check: bool 
     raise DeployError(f"{path} was changed by another program {_ATTEMPTS} times while it was being updated.")
 
 
-def get_from_helper(helper: str, registry: str, user: pwd.struct_passwd) -> Credentials | None:
+def get_from_helper(helper: str, registry: str) -> Credentials | None:
     """What a credential helper keeps for a registry, or None.
 
-    :raises DeployError: from this and the next two functions: the helper is missing, fails, or hangs. Nothing it
+    :raises DeployError: from this and the next function: the helper is missing, fails, or hangs. Nothing it
         printed is shown, as that could be a secret.
     """
-    status, answer = _run(helper, "get", registry.encode(), user)
+    status, answer = _run(helper, "get", registry.encode())
     if status:
         if _NOT_FOUND in answer.decode(errors="replace"):
             return None
@@ -133,19 +107,12 @@ def get_from_helper(helper: str, registry: str, user: pwd.struct_passwd) -> Cred
     return credentials if credentials.username and credentials.secret else None
 
 
-def store_in_helper(helper: str, registry: str, credentials: Credentials, user: pwd.struct_passwd) -> None:
+def store_in_helper(helper: str, registry: str, credentials: Credentials) -> None:
     """Have a credential helper keep credentials, which it reads from its stdin."""
     entry = {"ServerURL": registry, "Username": credentials.username, "Secret": credentials.secret}
-    status, _answer = _run(helper, "store", json.dumps(entry).encode(), user)
+    status, _answer = _run(helper, "store", json.dumps(entry).encode())
     if status:
         raise _failed(helper, "store", status)
-
-
-def erase_from_helper(helper: str, registry: str, user: pwd.struct_passwd) -> None:
-    """Have a credential helper forget a registry's credentials."""
-    status, _answer = _run(helper, "erase", registry.encode(), user)
-    if status:
-        raise _failed(helper, "erase", status)
 
 
 def _make_folder(folder: str) -> None:
@@ -158,23 +125,17 @@ def _make_folder(folder: str) -> None:
         raise DeployError(f"Cannot make the folder {folder}: {os.strerror(exc.errno or 0)}.") from None
 
 
-def _run(helper: str, action: str, data: bytes, user: pwd.struct_passwd) -> tuple[int, bytes]:
+def _run(helper: str, action: str, data: bytes) -> tuple[int, bytes]:
     """Exit status and stdout of one call, as docker-credential-helpers has it: action on argv, the rest on stdin."""
     program = f"docker-credential-{helper}"
     path = shutil.which(program)
     if path is None:
         raise DeployError(f"Docker's config.json names the credential helper {program}, which is not on PATH.")
+    user = own_user()
     env = {**os.environ, "HOME": user.pw_dir, "USER": user.pw_name, "LOGNAME": user.pw_name}
-    drop: dict[str, t.Any] = {}
-    if os.getuid() != user.pw_uid:
-        # `acting_as` changed the effective ids only; and root's environment may hold what the user must not see.
-        drop = {"user": user.pw_uid, "group": user.pw_gid}
-        env = {name: env[name] for name in ("PATH", "HOME", "USER", "LOGNAME") if name in env}
     try:
         # What some helpers start, such as an agent of gpg's, lives on, and would hold a pipe open.
-        status, out, _err = run(
-            [path, action], data, _HELPER_TIMEOUT_SECONDS, env=env, stderr=subprocess.DEVNULL, **drop
-        )
+        status, out, _err = run([path, action], data, _HELPER_TIMEOUT_SECONDS, env=env, stderr=subprocess.DEVNULL)
     except subprocess.TimeoutExpired:
         raise DeployError(f"{program} {action} did not end within {_HELPER_TIMEOUT_SECONDS} s.") from None
     except OSError as exc:

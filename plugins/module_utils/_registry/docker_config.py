@@ -117,18 +117,15 @@ def with_credentials(config: Config, registry: str, credentials: Credentials | N
         if name != registry:
             del auths[name]
     auths[registry] = {**kept, "auth": credentials.basic} if credentials else kept
-    return _with_section(_without_ecr_helper(config, registry), "auths", auths)
+    return _with_section(without_ecr_helper(config, registry), "auths", auths)
 
 
-def with_ecr_helper(config: Config, registry: str) -> Config:
-    """Log in by helper: Docker asks the ECR helper for this registry, and no stored entry is left."""
-    helpers = {**(config.get("credHelpers") or {}), registry: ECR_HELPER}
-    return _with_section(_without_credentials(config, registry), "credHelpers", helpers)
-
-
-def without_login(config: Config, registry: str) -> Config:
-    """Log out: neither a stored entry nor the ECR helper is left; another helper of the registry stays configured."""
-    return _without_ecr_helper(_without_credentials(config, registry), registry)
+def without_ecr_helper(config: Config, registry: str) -> Config:
+    """The ECR helper no longer stands before a registry; another helper of it stays configured."""
+    helpers = config.get("credHelpers") or {}
+    if helpers.get(registry) != ECR_HELPER:
+        return config
+    return _with_section(config, "credHelpers", {k: v for k, v in helpers.items() if k != registry})
 
 
 _MEND = "Mend or remove it: it is not overwritten, as other logins may be in it"
@@ -166,19 +163,6 @@ def _check_shape(config: Config, path: str) -> None:
 def _names_of(auths: dict[str, t.Any], registry: str) -> list[str]:
     """The keys docker/cli takes for this registry: its name, and old ones such as `https://name/v1/`."""
     return [name for name in auths if name.rpartition("://")[2].partition("/")[0] == registry]
-
-
-def _without_credentials(config: Config, registry: str) -> Config:
-    auths = config.get("auths") or {}
-    names = _names_of(auths, registry)
-    return _with_section(config, "auths", {k: v for k, v in auths.items() if k not in names}) if names else config
-
-
-def _without_ecr_helper(config: Config, registry: str) -> Config:
-    helpers = config.get("credHelpers") or {}
-    if helpers.get(registry) != ECR_HELPER:
-        return config
-    return _with_section(config, "credHelpers", {k: v for k, v in helpers.items() if k != registry})
 
 
 def _with_section(config: Config, section: str, value: dict[str, t.Any]) -> Config:

@@ -36,11 +36,11 @@ def login(registry: str, config_path: str | None = None) -> docker_config.Creden
 
     :raises DeployError: as `stored`.
     """
-    user = credential_store.find_user(None)
+    user = credential_store.own_user()
     config = credential_store.read_json(config_path or os.path.join(user.pw_dir, ".docker", "config.json"))
     key = _key(registry)
     helper = docker_config.helper_of(config, key)
-    return credential_store.get_from_helper(helper, key, user) if helper else docker_config.stored_in_file(config, key)
+    return credential_store.get_from_helper(helper, key) if helper else docker_config.stored_in_file(config, key)
 
 
 def minted(registry: str) -> str | None:
@@ -74,7 +74,7 @@ def tokens() -> list[Json]:
 
     :raises DeployError: the stored logins can't be read.
     """
-    login = Login.of(None, None, True)
+    login = Login.of(None, True)
     config, notes = credential_store.read_json(login.path), credential_store.read_json(login.notes_path)
     rows = []
     for registry in sorted({**(config.get("auths") or {}), **(config.get("credHelpers") or {})}):

@@ -1,4 +1,4 @@
-"""The tables say what the rows say, and the page in docs is what the results in docs make."""
+"""What docs/numbers.md says of the goals follows from the results, and the page is made of those in docs."""
 
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
@@ -11,7 +11,6 @@ import pytest
 pytest.importorskip("boto3", reason="no boto3")
 
 from ansible_collections.popcon.deploy.benchmarks import report, tables
-from ansible_collections.popcon.deploy.benchmarks.tasks import by_task
 from ansible_collections.popcon.deploy.benchmarks.ways import OURS, SCRIPT, USUAL
 
 COUNTS = {
@@ -28,12 +27,6 @@ def cells(table):
     """The cells of a table's body by its first column."""
     lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
     return {first: rest for first, *rest in lines[2:]}
-
-
-def test_a_table_lines_up():
-    assert tables.table(["", "s"], [["long name", 1.5], ["x", None]]) == (
-        "|           |    s |\n| --------- | ---: |\n| long name | 1.50 |\n| x         |    - |"
-    )
 
 
 def test_cost_gives_a_range_where_runs_differed():
@@ -81,49 +74,10 @@ def test_goals_that_are_reached_and_missed():
     }
 
 
-RECAP = """
-TASK [x] ---------- 9.00s
-TASKS RECAP ********************************************************************
-Wednesday 25 November 2026  16:49:10 +0000 (0:00:02.326)       0:00:06.487 ****
-===============================================================================
-popcon.deploy.preflight : Look once at each host ------------------------ 2.33s
-Validating arguments against arg spec 'main' - Sees whether --- 0.67s
-Stop if a host can't be reached ----------------------------------------- 0.05s
-"""
-
-
-def test_seconds_by_task():
-    rows = [{"case": "no change", "way": OURS, **row} for row in by_task(RECAP)]
-    rows.append({"case": "no change", "way": OURS, "step": "looking", "at": 0.5})
-    assert cells(tables.tasks(rows, "no change", OURS)) == {
-        "popcon.deploy.preflight : Look once at each host": ["2.33"],
-        "Validating arguments against arg spec 'main'": ["0.67"],
-        "all others": ["0.05"],
-        "together": ["3.05"],
-    }
-    assert cells(tables.steps(rows)) == {"looking": ["0.50"]}
-
-
 def test_nothing_is_said_of_what_was_not_measured():
     assert cells(tables.goals({})) == {}
 
 
 def test_the_page_is_made_of_the_results():
     assert report.PAGE.read_text() == report.page(report.load()), "run: make bench"
-
-
-def test_the_plots_are_drawn(tmp_path):
-    pytest.importorskip("matplotlib", reason="no matplotlib (requirements/bench.txt)")
-    from ansible_collections.popcon.deploy.benchmarks import plots
-
-    growth = [
-        {"by": "hosts", "number": number, "case": "no change", "way": OURS, "seconds": 4.0} for number in (1, 2, 4)
-    ]
-    modules = [{"module": "ssm_env_render", "parameters": 10, "calls": 2, "cpu_seconds": 0.3, "memory_mb": 52}]
-    modules.append({"read": "all", "releases": 1, "milliseconds": 0.1})
-    numbers = {"time": seconds("no change", 4, 12, 4), "growth": growth, "modules": modules}
-    plots.draw({part: {"rows": rows} for part, rows in numbers.items()}, tmp_path)
-    first = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    assert {*first} == {"time.svg", "growth.svg", "modules.svg"}
-    plots.draw({part: {"rows": rows} for part, rows in numbers.items()}, tmp_path)
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == first
+    assert report.RESULTS.read_text() == report.lines(report.load())

@@ -271,10 +271,10 @@ def _pipe(one: socket.socket, other: socket.socket) -> None:
 
 
 HELPER = """#!/bin/sh
-# Keeps one folder of files, one per registry, and notes its argv and user: a secret on argv would show.
+# Keeps one folder of files, one per registry, and notes its argv: a secret on argv would show.
 set -eu
 dir={folder}
-echo "$# $* uid=$(id -u) home=$HOME" >> "$dir/calls"
+echo "$# $* home=$HOME" >> "$dir/calls"
 [ -z "${{HELPER_FAILS:-}}" ] || {{ echo "CANARY-helper-output"; echo "CANARY-helper-error" >&2; exit 7; }}
 input=$(cat)
 case "$1" in
@@ -283,7 +283,6 @@ case "$1" in
     printf %s "$input" > "$dir/$server"
     ;;
   get) [ -e "$dir/$input" ] || {{ echo "credentials not found in native keychain"; exit 1; }}; cat "$dir/$input" ;;
-  erase) rm -f "$dir/$input" ;;
 esac
 """
 

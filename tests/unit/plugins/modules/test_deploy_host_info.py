@@ -151,7 +151,7 @@ def cloud(tmp_path, monkeypatch):
             return Module(tmp_path, clients, **params)
 
     user = pwd.struct_passwd((*pwd.getpwuid(os.geteuid())[:5], str(tmp_path), "/bin/sh"))
-    monkeypatch.setattr(_login.store, "find_user", lambda _name: user)
+    monkeypatch.setattr(_login.store, "own_user", lambda: user)
     with reach_registries(make_certificate(tmp_path), monkeypatch) as registry, serve_aws() as stub:
         stub.be_known_to(registry)
         clients["ecr"] = aws("ecr", endpoint_url=stub.url)
@@ -234,7 +234,7 @@ def test_logins_are_told_as_they_were_asked_for(cloud, registries):
 
     cloud.knows()
     assert deploy_host_info.run(cloud.module(registries=registries))[0]["logged_in"] is None
-    login = _login.Login.of(None, None, check=False)
+    login = _login.Login.of(None, check=False)
     _login.log_in(login, _ecr.find_registries([OWN], REGION, ecr), 0.5, ecr)
     cloud.knows()
     assert deploy_host_info.run(cloud.module(registries=registries))[0]["logged_in"] == registries

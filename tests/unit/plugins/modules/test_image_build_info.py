@@ -13,7 +13,7 @@ import subprocess
 import pytest
 import yaml
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.popcon.deploy.plugins.filter import build_table
+from ansible_collections.popcon.deploy.plugins.filter.table import table
 from ansible_collections.popcon.deploy.plugins.module_utils._common import https
 from ansible_collections.popcon.deploy.plugins.modules import image_build_info
 from ansible_collections.popcon.deploy.tests.unit.plugins.module_utils.ecr_stubs import (
@@ -121,8 +121,8 @@ def test_the_examples(run, commit, tmp_path):
     options = look["popcon.deploy.image_build_info"]
     result = run(**{**options, "checkouts": str(tmp_path / "checkouts")})
     assert [image["action"] for image in result["images"]] == ["build"]
-    assert say["ansible.builtin.debug"]["msg"] == "{{ plan.images | popcon.deploy.build_table(planned=true) }}"
-    _headings, row = build_table.build_table(result["images"], planned=True)
+    assert say["ansible.builtin.debug"]["msg"] == "{{ plan.images | popcon.deploy.table('build_plan') }}"
+    _headings, row = table(result["images"], "build_plan")
     assert row.split()[:2] == ["frontend", result["images"][0]["tag"]]
 
 

@@ -199,7 +199,7 @@ def registries(tmp_path, monkeypatch):
     """ECR and its registries; what is asked of them, with the names as the option has them."""
     monkeypatch.setattr(https, "PAUSES_SECONDS", ())
     user = pwd.struct_passwd((*pwd.getpwuid(os.geteuid())[:5], str(tmp_path), "/bin/sh"))
-    monkeypatch.setattr(login.store, "find_user", lambda _name: user)
+    monkeypatch.setattr(login.store, "own_user", lambda: user)
     with reach_registries(make_certificate(tmp_path), monkeypatch) as registry, serve_aws() as stub:
         stub.be_known_to(registry)
 
@@ -214,7 +214,7 @@ def registries(tmp_path, monkeypatch):
 
         def log_in(*names):
             found = ecr.find_registries(names, REGION, client)
-            login.log_in(login.Login.of(None, None, check=False), found, 0.5, client)
+            login.log_in(login.Login.of(None, check=False), found, 0.5, client)
             stub.actions.clear()
 
         problems.log_in, problems.config = log_in, tmp_path / ".docker" / "config.json"

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.popcon.deploy.plugins.filter.plan_table import plan_table
+from ansible_collections.popcon.deploy.plugins.filter.table import table
 from ansible_collections.popcon.deploy.plugins.module_utils._provision.plan import (
     Resource,
     changing,
@@ -86,7 +86,7 @@ def test_the_difference_has_what_goes_and_what_comes() -> None:
 def test_the_table_says_it_to_people() -> None:
     wanted = [one("a", size=1, rules=["x", "y"]), one("n"), one("c")]
     found = [one("a", size=2, rules=["x", "z"]), one("g"), one("c", mark=None), one("o", mark=None)]
-    assert plan_table(plan(wanted, found, MARK, False)) == [
+    assert table(plan(wanted, found, MARK, False), "plan") == [
         "~ thing a",
         "    size: 2 → 1",
         "    rules: -z +y",
@@ -97,4 +97,4 @@ def test_the_table_says_it_to_people() -> None:
         "? thing o: the inventory doesn't know it, and has no tag ManagedBy: left alone",
         "1 to create, 1 to change, 1 to remove, 1 in the way; 1 not of this inventory, left alone",
     ]
-    assert plan_table([]) == ["Nothing to do: everything is as the inventory has it"]
+    assert table([], "plan") == ["Nothing to do: everything is as the inventory has it"]

@@ -88,16 +88,13 @@ def test_everything_else_keeps_its_meaning():
     after = dc.parse(dc.render(dc.with_credentials(before, OWN, NEW)), "/f")
     assert after.pop("auths") == {**others["auths"], OWN: {"auth": basic("new-secret")}}
     assert after == {key: value for key, value in others.items() if key != "auths"}
-    assert dc.parse(dc.render(dc.without_login(dc.with_credentials(before, OWN, NEW), OWN)), "/f") == others
-    assert dc.parse(dc.render(dc.without_login(dc.with_ecr_helper(before, OWN), OWN)), "/f") == others
 
 
 def test_functions_leave_their_argument_alone():
     config = {"auths": {OWN: {"auth": basic("old")}}, "credHelpers": {OWN: "ecr-login"}}
     copy = json.loads(json.dumps(config))
     dc.with_credentials(config, OWN, NEW)
-    dc.with_ecr_helper(config, OWN)
-    dc.without_login(config, OWN)
+    dc.without_ecr_helper(config, OWN)
     assert config == copy
 
 
@@ -124,7 +121,6 @@ def test_old_names_of_a_registry_are_read_and_replaced(name):
     config = {"auths": {name: {"auth": basic("old")}, f"x{OWN}": {}}}
     assert dc.stored_in_file(config, OWN) == dc.Credentials("AWS", "old")
     assert dc.with_credentials(config, OWN, NEW)["auths"] == {f"x{OWN}": {}, OWN: {"auth": basic("new-secret")}}
-    assert dc.without_login(config, OWN)["auths"] == {f"x{OWN}": {}}
 
 
 def test_the_exact_name_comes_before_old_ones():
@@ -154,23 +150,10 @@ def test_which_helper_docker_asks(config, expected):
     assert dc.helper_of(config, OWN) == expected
 
 
-def test_the_ecr_helper_leaves_no_entry_that_could_shadow_it():
-    config = {
-        "auths": {OWN: {"auth": basic("old")}, f"https://{OWN}": {"auth": basic("old")}},
-        "credHelpers": {OTHER: "x"},
-    }
-    assert dc.with_ecr_helper(config, OWN) == {"credHelpers": {OTHER: "x", OWN: "ecr-login"}}
-
-
 def test_a_token_takes_the_ecr_helper_away_and_no_other():
     assert "credHelpers" not in dc.with_credentials({"credHelpers": {OWN: "ecr-login"}}, OWN, NEW)
     assert dc.with_credentials({"credHelpers": {OWN: "pass"}}, OWN, None)["credHelpers"] == {OWN: "pass"}
-    assert dc.without_login({"credHelpers": {OWN: "pass"}}, OWN) == {"credHelpers": {OWN: "pass"}}
-
-
-def test_logging_out_of_nothing_changes_nothing():
-    config = {"auths": {OTHER: {}}, "credsStore": "pass"}
-    assert dc.without_login(config, OWN) is config
+    assert dc.without_ecr_helper({"credHelpers": {OWN: "pass"}}, OWN) == {"credHelpers": {OWN: "pass"}}
 
 
 def test_it_is_indented_as_docker_does():

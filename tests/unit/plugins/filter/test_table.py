@@ -1,4 +1,4 @@
-"""The tables of status, history and releases, and the verdict on a host."""
+"""Results as tables that people can read."""
 
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
@@ -7,22 +7,16 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 import yaml
-from ansible_collections.popcon.deploy.plugins.filter import (
-    build_table,
-    history_table,
-    kept_releases_table,
-    release_status,
-    release_table,
-    rotation_table,
-    status_table,
-)
-from ansible_collections.popcon.deploy.plugins.plugin_utils import _table
+from ansible.errors import AnsibleFilterError
+from ansible_collections.popcon.deploy.plugins.filter.table import DOCUMENTATION, EXAMPLES, FilterModule
+from ansible_collections.popcon.deploy.plugins.plugin_utils._table import age
+from ansible_collections.popcon.deploy.plugins.plugin_utils._table_kinds import TABLES
 
-COMMIT, LATER = "4f1d3c2b5a69" + "7" * 28, "b" * 40
+table = FilterModule().filters()["table"]
+COMMIT = "4f1d3c2b5a69" + "7" * 28
 RELEASE = {
     "number": 12, "commit": COMMIT, "action": "deploy", "restores": None, "by": "alice", "origin": "laptop",
     "ended": "2026-11-23T07:01:10Z", "result": "good", "restorable": True, "why_not": None,
@@ -37,13 +31,15 @@ LINE = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "plugin",
-    [build_table, history_table, kept_releases_table, release_status, release_table, rotation_table, status_table],
-)
-def test_a_plugin_has_the_one_filter_that_its_file_is_named_after(plugin):
-    (name,) = plugin.FilterModule().filters()
-    assert name == Path(plugin.__file__).stem == yaml.safe_load(plugin.DOCUMENTATION)["name"]
+def test_every_kind_is_documented_and_every_example_is_a_table():
+    assert yaml.safe_load(DOCUMENTATION)["options"]["kind"]["choices"] == sorted(TABLES)
+    examples = re.findall(r"table\('(\w+)'\)", EXAMPLES)
+    assert sorted(examples) == sorted(TABLES)
+
+
+def test_a_kind_that_there_is_not():
+    with pytest.raises(AnsibleFilterError, match="There is no table 'x': choose one of build, build_plan, history"):
+        table([], "x")
 
 
 @pytest.mark.parametrize(
@@ -51,7 +47,7 @@ def test_a_plugin_has_the_one_filter_that_its_file_is_named_after(plugin):
     [(None, ""), (0, "0s"), (59, "59s"), (60, "1m"), (3599, "59m"), (3600, "1h"), (86399, "23h"), (200000, "2d")],
 )
 def test_age(seconds, text):
-    assert _table.age(seconds) == text
+    assert age(seconds) == text
 
 
 def test_status_table():
@@ -74,7 +70,7 @@ def test_status_table():
         "web-3": {},
         "web-4": {"differences": ["no session"]},
     }  # fmt: skip
-    assert status_table.status_table(statuses) == [
+    assert table(statuses, "status") == [
         "HOST   SERVICE   RUNS                 RECORDED             HEALTH              UP  RESTARTS  PORT",
         "web-1  frontend  sha256:1a1a1a1a1a1a  sha256:2b2b2b2b2b2b  healthy             2h  0         3000,3001",
         "web-1  db        -                    -                    missing             -   3         -",
@@ -92,8 +88,19 @@ def test_status_table():
 
 def test_status_table_of_a_release_without_a_commit_and_of_a_rollback():
     release = {**RELEASE, "commit": None, "action": "rollback", "restores": 9}
-    table = status_table.status_table({"web-1": {"services": [], "release": release}})
-    assert table[-1] == "web-1: release 12, commit unknown, rollback to 9 by alice from laptop, 2026-11-23T07:01:10Z"
+    lines = table({"web-1": {"services": [], "release": release}}, "status")
+    assert lines[-1] == "web-1: release 12, commit unknown, rollback to 9 by alice from laptop, 2026-11-23T07:01:10Z"
+
+
+def test_release_table():
+    service = {"service": "frontend", "digest": "sha256:" + "1a" * 32, "state": "healthy", "ports": ["3000", "3001"]}
+    releases = {"web-1": {"services": [service, {**service, "service": "db", "digest": "", "ports": []}]}, "web-2": {}}
+    assert table(releases, "release") == [
+        "HOST   SERVICE   IMAGE DIGEST         HEALTH        PORT",
+        "web-1  frontend  sha256:1a1a1a1a1a1a  healthy       3000,3001",
+        "web-1  db        -                    healthy       -",
+        "web-2  -         -                    not deployed  -",
+    ]
 
 
 def test_history_table():
@@ -107,7 +114,7 @@ def test_history_table():
     }
     own = {**LINE, "action": "automatic rollback", "restores": 9, "seconds": None, "commit": None}
     histories = {"web-1": [rollback, own, LINE], "web-2": [], "web-3": None, "web-4": [{"time": "t"}]}
-    assert history_table.history_table(histories) == [
+    assert table(histories, "history") == [
         "HOST   TIME                  ACTION              RELEASE  COMMIT        BY     FROM    RESULT  SECONDS  PROBLEM",
         "web-1  2026-11-23T07:01:10Z  rollback to 9       13       4f1d3c2b5a69  alice  laptop  failed  70       web is unhealthy",
         "web-1  2026-11-23T07:01:10Z  automatic rollback  12       -             alice  laptop  good    -        -",
@@ -128,71 +135,13 @@ def test_kept_releases_table():
         "why_not": "it was not good",
     }
     infos = {"web-1": {"releases": [failed, {**RELEASE, "ended": None}]}, "web-2": {"releases": []}, "web-3": {}}
-    assert kept_releases_table.kept_releases_table(infos) == [
+    assert table(infos, "kept_releases") == [
         "HOST   RELEASE             COMMIT        ACTION         BY     ENDED                 RESULT  TO GO BACK TO",
         "web-1  13                  4f1d3c2b5a69  rollback to 9  alice  2026-11-23T07:01:10Z  failed  it was not good",
         "web-1  12                  4f1d3c2b5a69  deploy         alice  -                     good    all is on the host",
         "web-2  none yet            -             -              -      -                     -       -",
         "web-3  could not be asked  -             -              -      -                     -       -",
     ]
-
-
-INFO = {"commit": COMMIT, "drift": [], "services": [SERVICE]}
-NO_CHANGE = {
-    "checkout": {"after": COMMIT, "changed_files": []},
-    "release": {"plan": [], "settings": []},
-}
-
-
-def test_a_host_that_is_as_it_should_be():
-    status = release_status.release_status({**INFO, "changed": False, "failed": False, "invocation": {}}, **NO_CHANGE)
-    assert status == {
-        **INFO,
-        "wanted": {"commit": COMMIT, "changed_files": [], "settings": [], "plan": []},
-        "problem": None,
-        "differences": [],
-    }
-
-
-@pytest.mark.parametrize(
-    ("info", "wanted", "problem", "differences"),
-    [
-        ({"drift": ["web is missing"]}, {}, None, ["web is missing"]),
-        ({"unfinished": ["the last deploy (2) failed: x"]}, {}, None, ["the last deploy (2) failed: x"]),
-        ({}, {"checkout": {"after": LATER, "changed_files": []}}, None, ["a deploy would bring the folder to commit bbbbbbbbbbbb"]),
-        (
-            {"commit": None},
-            {"checkout": {"after": COMMIT, "changed_files": ["a", "b"]}},
-            None,
-            ["a deploy would bring the folder to commit 4f1d3c2b5a69", "a deploy would write or remove files: a, b"],
-        ),
-        (
-            {},
-            {"release": {"settings": ["A", "B", "C"]}},
-            None,
-            ["a deploy would change settings: A, B, C"],
-        ),
-        ({}, {"release": {"plan": ["create web", "start db"]}}, None, ["a deploy would create web", "a deploy would start db"]),
-        (
-            {"drift": ["web is missing"]},
-            {"release": {"plan": ["create web"]}},
-            "no login",
-            ["no login", "web is missing", "a deploy would create web"],
-        ),
-    ],
-)  # fmt: skip
-def test_what_is_not_as_it_should_be(info, wanted, problem, differences):
-    status = release_status.release_status({**INFO, **info}, **{**NO_CHANGE, **wanted}, problem=problem)
-    assert (status["differences"], status["problem"]) == (differences, problem)
-
-
-def test_wanted_is_null_if_nobody_asked_and_partly_known_if_that_failed_on_the_way():
-    assert release_status.release_status(INFO)["wanted"] is None
-    assert release_status.release_status({}, problem="x") == {"wanted": None, "problem": "x", "differences": ["x"]}
-    status = release_status.release_status(INFO, checkout=NO_CHANGE["checkout"], problem="x")
-    assert status["wanted"] == {"commit": COMMIT, "changed_files": [], "settings": [], "plan": []}
-    failed = {"failed": True, "msg": "x"}
-    assert release_status.release_status(INFO, checkout=failed, problem="x")["differences"] == ["x"]
 
 
 def test_rotation_table():
@@ -213,7 +162,7 @@ def test_rotation_table():
         "state": "settled",
         "steps": [],
     }
-    assert rotation_table.rotation_table([promoted, settled]) == [
+    assert table([promoted, settled], "rotation") == [
         "SECRET       PARAMETER            OLD VERSION  NEW VERSION  STATE     STEPS",
         "DB_PASSWORD  /popcon/DB_PASSWORD  3            4            promoted  apply",
         "JWT          /popcon/JWT          1            -            settled   -",
@@ -221,20 +170,20 @@ def test_rotation_table():
 
 
 def test_no_line_ends_in_blanks():
-    lines = status_table.status_table({"a": {"services": [{**SERVICE, "ports": []}]}, "long-name": {}})
+    lines = table({"a": {"services": [{**SERVICE, "ports": []}]}, "long-name": {}}, "status")
     assert not [line for line in lines if re.search(r"\s$", line)]
 
 
 def test_build_table():
     image = {"name": "front", "tag": "front-4f1d3c2b5a69", "action": "build"}
     stored = {**image, "digest": "sha256:" + "1a" * 32, "size": 104_857_600}
-    assert build_table.build_table([image], planned=True)[1].split("  ")[:3] == [
+    assert table([image], "build_plan")[1].split("  ")[:3] == [
         "front",
         "front-4f1d3c2b5a69",
         "to be built",
     ]
-    assert re.split(r"  +", build_table.build_table([stored])[1]) == [
+    assert re.split(r"  +", table([stored], "build")[1]) == [
         "front", "front-4f1d3c2b5a69", "built", "sha256:1a1a1a1a1a1a", "104.9 MB",
     ]  # fmt: skip
-    (_headings, *rows) = build_table.build_table([{**stored, "action": action} for action in ("tag", "none")])
+    (_headings, *rows) = table([{**stored, "action": action} for action in ("tag", "none")], "build")
     assert [re.split(r"  +", row)[2] for row in rows] == ["tagged as latest", "unchanged"]
