@@ -69,8 +69,8 @@ EXAMPLES = r"""
         restores: null
         commit: 4f1d3c2b5a69788796a5b4c3d2e1f00112233445
         by: alice
-        origin: laptop
-        result: good
+        started_from: laptop
+        result: succeeded
         seconds: 70
         problem: null
 
@@ -86,7 +86,7 @@ EXAMPLES = r"""
           restores: null
           by: alice
           ended: "2026-11-23T07:01:10Z"
-          result: good
+          result: succeeded
           restorable: true
           why_not: null
 

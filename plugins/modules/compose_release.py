@@ -15,7 +15,7 @@ description:
   - Asks the registry which image each tag means now, pulls what is missing, and lets C(docker compose up) create, recreate
     and remove just what differs. Then waits until every service is ready, and records the release.
   - Nothing that runs is touched before all images are on the host and the jobs of O(jobs_before) are done. If something fails
-    after that, the last good release is put back, files, settings and images together, and the task fails.
+    after that, the last successful release is put back, files, settings and images together, and the task fails.
   - A service is ready when it has been healthy for two seconds, or without a healthcheck running for five, and was not
     restarted; a one-shot when it exited with 0. After that the O(http_checks) must succeed.
   - A release that needs nothing changes nothing. Besides what Compose compares, a changed file that is mounted from
@@ -82,7 +82,7 @@ options:
     type: str
   keep_images:
     description:
-      - Take the images of the last good release, whatever their tags stand for by now. For a release that is to change settings
+      - Take the images of the last successful release, whatever their tags stand for by now. For a release that is to change settings
         only.
     type: bool
     default: false
@@ -187,7 +187,7 @@ plan:
   elements: str
   sample: ["recreate frontend: image example.com/web@sha256:1f… -> example.com/web@sha256:9c…"]
 differences:
-  description: What else is not as in the last good release.
+  description: What else is not as in the last successful release.
   returned: success
   type: list
   elements: str

@@ -12,7 +12,7 @@ version_added: 0.1.0
 author:
   - popcon.deploy contributors (@popcon)
 description:
-  - Compares the containers, the project's folder and its settings with what was recorded of the last good release.
+  - Compares the containers, the project's folder and its settings with what was recorded of the last successful release.
   - Asks nothing but the host itself, neither AWS nor a registry nor the repository.
 notes:
   - Runs on the host, as the user who deploys.
@@ -48,7 +48,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 release:
-  description: The last good release, as in RV(releases); null before the first.
+  description: The last successful release, as in RV(releases); null before the first.
   returned: success
   type: dict
 newest:
@@ -105,8 +105,8 @@ releases:
     result:
       description: What became of it.
       type: str
-      choices: [started, good, failed, interrupted]
-      sample: good
+      choices: [started, succeeded, failed, interrupted]
+      sample: succeeded
     problem:
       description: What went wrong; null if nothing did.
       type: str
@@ -183,7 +183,7 @@ services:
       type: str
       sample: sha256:9c5f0c3b
     recorded_digest:
-      description: The digest recorded of the last good release; empty if the service is not part of it.
+      description: The digest recorded of the last successful release; empty if the service is not part of it.
       type: str
       sample: sha256:9c5f0c3b
     state:
@@ -204,13 +204,13 @@ services:
       elements: str
       sample: ["3000"]
     drift:
-      description: How it differs from the last good release.
+      description: How it differs from the last successful release.
       type: list
       elements: str
       sample: [is unhealthy]
 drift:
   description:
-    - Every difference from the last good release, a sentence each; settings are told by name.
+    - Every difference from the last successful release, a sentence each; settings are told by name.
   returned: success
   type: list
   elements: str

@@ -12,7 +12,7 @@ version_added: 0.1.0
 author:
   - popcon.deploy contributors (@popcon)
 description:
-  - Puts back what P(popcon.deploy.compose_release#module) recorded of a good release, its files, settings and images together, and
+  - Puts back what P(popcon.deploy.compose_release#module) recorded of a successful release, its files, settings and images together, and
     records that as a release of its own.
   - Needs neither Parameter Store nor the repository; a registry only for images that were removed from the host since.
   - What can't be put back is refused before anything is touched. If the release doesn't become ready any more, the one that
@@ -41,12 +41,12 @@ attributes:
   idempotent:
     support: partial
     details:
-      - With O(release). Without it, each run goes back to the good release before the last.
+      - With O(release). Without it, each run goes back to the successful release before the last.
 options:
   release:
     description:
       - Number of the release to go back to.
-      - By default the last good one, or if that is the one that runs, the good one before it.
+      - By default the last successful one, or if that is the one that runs, the successful one before it.
     type: int
   keep_settings:
     description:

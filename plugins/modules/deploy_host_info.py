@@ -192,10 +192,10 @@ inputs:
   type: str
   sample: 2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae
 release:
-  description: The record of the last good release of O(project), without its parameters; null without one.
+  description: The record of the last successful release of O(project), without its parameters; null without one.
   returned: success
   type: dict
-  sample: {"number": 12, "commit": "8c0de9a5bfb34f2b7c8d1e0f9a6b5c4d3e2f1a0b", "result": "good", "by": "alice"}
+  sample: {"number": 12, "commit": "8c0de9a5bfb34f2b7c8d1e0f9a6b5c4d3e2f1a0b", "result": "succeeded", "by": "alice"}
 lock:
   description: Who deploys O(project) at this moment; null if nobody does.
   returned: success
@@ -220,7 +220,7 @@ differences:
   sample: ["commit 0f1e2d3 -> 8c0de9a", "parameter /popcon/DB_HOST changed", "image of backend", "backend is unhealthy"]
 digests:
   description:
-    - The images of the last good release as the registries have them now, by reference; empty without O(inputs). Those that no
+    - The images of the last successful release as the registries have them now, by reference; empty without O(inputs). Those that no
       registry told are left out.
   returned: success
   type: dict

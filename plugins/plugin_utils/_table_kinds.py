@@ -39,7 +39,7 @@ _HISTORY: Columns = {
     "RELEASE": lambda line: line.get("release"),
     "COMMIT": lambda line: commit(line.get("commit")),
     "BY": lambda line: line.get("by"),
-    "FROM": lambda line: line.get("origin"),
+    "FROM": lambda line: line.get("started_from"),
     "RESULT": lambda line: line.get("result"),
     "SECONDS": lambda line: round(line["seconds"]) if line.get("seconds") is not None else None,
     "PROBLEM": lambda line: line.get("problem"),
@@ -87,11 +87,11 @@ def _status_notes(status: Json) -> t.Iterator[str]:
     if release:
         yield (
             f"release {release['number']}, commit {commit(release['commit']) or 'unknown'}, "
-            f"{deed(release['action'], release['restores'])} by {release['by']} from {release['origin']}, {release['ended']}"
+            f"{deed(release['action'], release['restores'])} by {release['by']} from {release['started_from']}, {release['ended']}"
         )
     for token in status.get("tokens", []):
         yield f"logged in to {token['registry']}" + (f" until {token['expires_at']}" if token["expires_at"] else "")
-    yield from (f"NOT AS IT SHOULD BE: {difference}" for difference in status.get("differences", []))
+    yield from (f"DRIFT: {difference}" for difference in status.get("differences", []))
 
 
 _SIGNS = {"create": "+", "update": "~", "delete": "-", "conflict": "!", "report": "?"}

@@ -56,7 +56,12 @@ def test_a_deploy_is_recorded_without_a_value(controller):
     record, line = controller.records()[-1], controller.history()[-1]
     assert record["number"] > before["number"]
     for told in (record, line):
-        assert (told["action"], told["result"], told["by"], told["started_from"]) == ("deploy", "succeeded", "alice", origin)
+        assert (told["action"], told["result"], told["by"], told["started_from"]) == (
+            "deploy",
+            "succeeded",
+            "alice",
+            origin,
+        )
         assert told["commit"] == commit_on_the_server()
     assert line["release"] == record["number"] and line["problem"] is None and line["seconds"] > 0
     assert before["started"] <= record["started"] <= record["ended"]
@@ -152,7 +157,7 @@ def test_status_is_good_after_a_deploy_and_names_what_is_not_as_recorded(control
     (host,) = controller.hosts()
     file = tmp_path / "status.json"
     run = controller.status(*extra(status_file=str(file)))
-    assert run.status == 0 and "NOT AS IT SHOULD BE" not in run.output
+    assert run.status == 0 and "DRIFT" not in run.output
     status = json.loads(file.read_text())[host["id"]]
     assert status["differences"] == [] and status["release"]["number"] == controller.records()[-1]["number"]
     assert {row["service"]: row["state"] for row in status["services"]} == dict.fromkeys(

@@ -242,7 +242,12 @@ class Records:
             start = max(0, os.fstat(fd).st_size - TAIL_SIZE)
             lines = os.pread(fd, TAIL_SIZE, start).split(b"\n")
         # Where this begins within a line, the rest of that is no JSON.
-        return [line for line in map(json_object, lines) if line]
+        return [_renamed(line) for line in map(json_object, lines) if line]
+
+
+def _renamed(line: Json) -> Json:
+    """A line of the history by today's names; earlier versions wrote `origin` for `started_from`."""
+    return {"started_from" if name == "origin" else name: value for name, value in line.items()}
 
 
 def _named(holder: Json | None) -> str:

@@ -18,8 +18,8 @@ from ansible_collections.popcon.deploy.plugins.plugin_utils._table_kinds import 
 table = FilterModule().filters()["table"]
 COMMIT = "4f1d3c2b5a69" + "7" * 28
 RELEASE = {
-    "number": 12, "commit": COMMIT, "action": "deploy", "restores": None, "by": "alice", "origin": "laptop",
-    "ended": "2026-11-23T07:01:10Z", "result": "good", "restorable": True, "why_not": None,
+    "number": 12, "commit": COMMIT, "action": "deploy", "restores": None, "by": "alice", "started_from": "laptop",
+    "ended": "2026-11-23T07:01:10Z", "result": "succeeded", "restorable": True, "why_not": None,
 }  # fmt: skip
 SERVICE = {
     "service": "frontend", "digest": "sha256:" + "1a" * 32, "recorded_digest": "sha256:" + "2b" * 32, "restarts": 0,
@@ -27,7 +27,7 @@ SERVICE = {
 }  # fmt: skip
 LINE = {
     "time": "2026-11-23T07:01:10Z", "action": "deploy", "release": 12, "restores": None, "commit": COMMIT, "by": "alice",
-    "origin": "laptop", "result": "good", "seconds": 69.6, "problem": None,
+    "started_from": "laptop", "result": "succeeded", "seconds": 69.6, "problem": None,
 }  # fmt: skip
 
 
@@ -80,9 +80,9 @@ def test_status_table():
         "web-1: release 12, commit 4f1d3c2b5a69, deploy by alice from laptop, 2026-11-23T07:01:10Z",
         "web-1: logged in to a.example until 2026-11-23T15:00:00Z",
         "web-1: logged in to b",
-        "web-1: NOT AS IT SHOULD BE: db is missing",
-        "web-1: NOT AS IT SHOULD BE: a deploy would create db",
-        "web-4: NOT AS IT SHOULD BE: no session",
+        "web-1: DRIFT: db is missing",
+        "web-1: DRIFT: a deploy would create db",
+        "web-4: DRIFT: no session",
     ]
 
 
@@ -115,13 +115,13 @@ def test_history_table():
     own = {**LINE, "action": "automatic rollback", "restores": 9, "seconds": None, "commit": None}
     histories = {"web-1": [rollback, own, LINE], "web-2": [], "web-3": None, "web-4": [{"time": "t"}]}
     assert table(histories, "history") == [
-        "HOST   TIME                  ACTION              RELEASE  COMMIT        BY     FROM    RESULT  SECONDS  PROBLEM",
-        "web-1  2026-11-23T07:01:10Z  rollback to 9       13       4f1d3c2b5a69  alice  laptop  failed  70       web is unhealthy",
-        "web-1  2026-11-23T07:01:10Z  automatic rollback  12       -             alice  laptop  good    -        -",
-        "web-1  2026-11-23T07:01:10Z  deploy              12       4f1d3c2b5a69  alice  laptop  good    70       -",
-        "web-2  -                     nothing yet         -        -             -      -       -       -        -",
-        "web-3  -                     could not be asked  -        -             -      -       -       -        -",
-        "web-4  t                     -                   -        -             -      -       -       -        -",
+        "HOST   TIME                  ACTION              RELEASE  COMMIT        BY     FROM    RESULT     SECONDS  PROBLEM",
+        "web-1  2026-11-23T07:01:10Z  rollback to 9       13       4f1d3c2b5a69  alice  laptop  failed     70       web is unhealthy",
+        "web-1  2026-11-23T07:01:10Z  automatic rollback  12       -             alice  laptop  succeeded  -        -",
+        "web-1  2026-11-23T07:01:10Z  deploy              12       4f1d3c2b5a69  alice  laptop  succeeded  70       -",
+        "web-2  -                     nothing yet         -        -             -      -       -          -        -",
+        "web-3  -                     could not be asked  -        -             -      -       -          -        -",
+        "web-4  t                     -                   -        -             -      -       -          -        -",
     ]  # fmt: skip
 
 
@@ -132,12 +132,12 @@ def test_kept_releases_table():
         "action": "rollback",
         "restores": 9,
         "result": "failed",
-        "why_not": "it was not good",
+        "why_not": "it did not succeed",
     }
     infos = {"web-1": {"releases": [failed, {**RELEASE, "ended": None}]}, "web-2": {"releases": []}, "web-3": {}}
     assert table(infos, "kept_releases") == [
         "HOST   RELEASE             COMMIT        ACTION         BY     ENDED                 RESULT  TO GO BACK TO",
-        "web-1  13                  4f1d3c2b5a69  rollback to 9  alice  2026-11-23T07:01:10Z  failed  it was not good",
+        "web-1  13                  4f1d3c2b5a69  rollback to 9  alice  2026-11-23T07:01:10Z  failed  it did not succeed",
         "web-1  12                  4f1d3c2b5a69  deploy         alice  -                     good    all is on the host",
         "web-2  none yet            -             -              -      -                     -       -",
         "web-3  could not be asked  -             -              -      -                     -       -",

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import json
 import os
-import pwd
 import types
 
 import pytest
@@ -61,7 +60,7 @@ class Host:
         self.images = {f"reg/web@{DIGEST}", f"reg/db@{DIGEST}"}
         self.config = folder / "docker" / "config.json"
         self.config.parent.mkdir()
-        login = stored_logins.Login(pwd.getpwuid(os.geteuid()), str(self.config), True)
+        login = stored_logins.Login(str(self.config), True)
         monkeypatch.setattr(stored_logins, "Login", types.SimpleNamespace(of=lambda *_args: login))
         monkeypatch.setattr(report, "Engine", lambda: self)
         self.release()
