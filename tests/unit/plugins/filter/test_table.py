@@ -136,11 +136,11 @@ def test_kept_releases_table():
     }
     infos = {"web-1": {"releases": [failed, {**RELEASE, "ended": None}]}, "web-2": {"releases": []}, "web-3": {}}
     assert table(infos, "kept_releases") == [
-        "HOST   RELEASE             COMMIT        ACTION         BY     ENDED                 RESULT  TO GO BACK TO",
-        "web-1  13                  4f1d3c2b5a69  rollback to 9  alice  2026-11-23T07:01:10Z  failed  it did not succeed",
-        "web-1  12                  4f1d3c2b5a69  deploy         alice  -                     good    all is on the host",
-        "web-2  none yet            -             -              -      -                     -       -",
-        "web-3  could not be asked  -             -              -      -                     -       -",
+        "HOST   RELEASE             COMMIT        ACTION         BY     ENDED                 RESULT     TO GO BACK TO",
+        "web-1  13                  4f1d3c2b5a69  rollback to 9  alice  2026-11-23T07:01:10Z  failed     it did not succeed",
+        "web-1  12                  4f1d3c2b5a69  deploy         alice  -                     succeeded  all is on the host",
+        "web-2  none yet            -             -              -      -                     -          -",
+        "web-3  could not be asked  -             -              -      -                     -          -",
     ]
 
 
