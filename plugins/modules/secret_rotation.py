@@ -14,12 +14,12 @@ version_added: 0.1.0
 author:
   - popcon.deploy contributors (@popcon)
 description:
-  - Makes a new random value on the host, stores it as a candidate where deploys don't read, makes the service accept it beside
+  - Makes a new random value on the host, stores it as a pending value where deploys don't read, makes the service accept it beside
     the value in use, logs in with it, and only then puts it into the parameter. That is O(phase=advance).
   - Then it is for a deploy to bring the new value to all hosts. After that, O(phase=retire) makes the service refuse the old
-    value, tries that it does, and deletes the candidate.
+    value, tries that it does, and deletes the pending value.
   - The parameter has a value that logs in at any time, so a deploy may come at any time. Whatever is killed is gone on with by doing
-    it again. What to do is decided from what is there, so no second candidate is made while there is one.
+    it again. What to do is decided from what is there, so no second pending value is made while there is one.
   - A parameter that somebody else changed meanwhile is left alone, and the task fails and says so.
 notes:
   - Runs on one host, which runs the services that the strategies change, as a user who may use the Docker Engine.
@@ -53,15 +53,15 @@ options:
     type: list
     elements: str
     required: true
-  candidates_path:
+  pending_path:
     description:
-      - Path for candidates and the lock. It must not be below a path that deploys read, and the hosts' own roles should not be able to
+      - Path for pending values and the lock. It must not be below a path that deploys read, and the hosts' own roles should not be able to
         read it.
       - By default the last one of O(path) with C(-rotation) added.
     type: str
   key_id:
     description:
-      - The KMS key for every C(SecureString) that is written, candidates and parameters. By default the account's key for Parameter
+      - The KMS key for every C(SecureString) that is written, pending values and parameters. By default the account's key for Parameter
         Store.
     type: str
   secrets:
@@ -105,7 +105,7 @@ options:
     type: str
   lock_seconds:
     description:
-      - How long nobody else can rotate secrets of O(candidates_path), if the lock isn't given back.
+      - How long nobody else can rotate secrets of O(pending_path), if the lock isn't given back.
     type: int
     default: 3600
   project:
@@ -184,7 +184,7 @@ rotated:
       sample: 4
     state:
       description:
-        - V(settled) if there is no rotation, V(created) if there is a candidate, V(applied) if the service accepts it, V(promoted) if the
+        - V(settled) if there is no rotation, V(created) if there is a pending value, V(applied) if the service accepts it, V(promoted) if the
           parameter has it, V(reverting) if it is being taken back; then V(retired) or V(reverted).
       type: str
       sample: promoted
@@ -231,7 +231,7 @@ from ansible_collections.popcon.deploy.plugins.module_utils._common.errors impor
 from ansible_collections.popcon.deploy.plugins.module_utils._common.text import now
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.exec import executor
 from ansible_collections.popcon.deploy.plugins.module_utils._release.records import Records
-from ansible_collections.popcon.deploy.plugins.module_utils._rotation.pending import Candidates, Holder, candidates_path
+from ansible_collections.popcon.deploy.plugins.module_utils._rotation.pending import Holder, PendingValues, pending_path
 from ansible_collections.popcon.deploy.plugins.module_utils._rotation.rotation import Rotation, find_secrets
 from ansible_collections.popcon.deploy.plugins.module_utils._settings.parameters import assign_keys, read_parameters
 
@@ -242,7 +242,7 @@ HISTORY = 1000
 
 ARGUMENT_SPEC: Json = {
     "path": {"type": "list", "elements": "str", "required": True},
-    "candidates_path": {"type": "str"},
+    "pending_path": {"type": "str"},
     "key_id": {"type": "str"},
     # It says how to rotate them, not what they are.
     "secrets": {"type": "dict", "required": True, "no_log": False},
@@ -271,11 +271,11 @@ def run(module: AnsibleAWSModule) -> Json:
     )
     who = dataclasses.asdict(holder)
     told = {**who, "time": now()}
-    path = candidates_path(params["path"], params["candidates_path"])
+    path = pending_path(params["path"], params["pending_path"])
     client = parameter_client(module, holder)
-    candidates = Candidates(client, path, params["key_id"])
+    pending_values = PendingValues(client, path, params["key_id"])
     if phase == "unlock":
-        candidates.unlock(holder.run)
+        pending_values.unlock(holder.run)
         return {"changed": False, "rotated": [], **told}
     records = Records(params["state_dir"], params["project"])
 
@@ -287,7 +287,7 @@ def run(module: AnsibleAWSModule) -> Json:
             keys, params["secrets"], parameters, settings, lambda service: executor(params["project"], service)
         )
         ended = ended_by(holder.run, records, params["lock_seconds"])
-        return Rotation(client, candidates, wanted, settings, holder, records.audit, ended)
+        return Rotation(client, pending_values, wanted, settings, holder, records.audit, ended)
 
     if phase == "plan":
         return {"changed": False, "rotated": prepared().plan(params["revert"]), **told}

@@ -41,7 +41,7 @@ class Strategy(t.Protocol):
     def logs_in(self, value: str) -> bool:
         """Whether the value is accepted, by a real login and a real query. Where nothing checks it: True."""
 
-    def apply(self, current: str, candidate: str) -> None:
+    def apply(self, current: str, pending: str) -> None:
         """Make both values valid."""
 
     def retire(self, kept: str, gone: str) -> None:

@@ -49,9 +49,9 @@ class Command(InService):
             raise self._ended("test", status, "0 for a value that is accepted, 1 for one that is refused")
         return status == 0
 
-    def apply(self, current: str, candidate: str) -> None:
+    def apply(self, current: str, pending: str) -> None:
         """The program's step `apply`."""
-        self._done("apply", current, candidate)
+        self._done("apply", current, pending)
 
     def retire(self, kept: str, gone: str) -> None:
         """The program's step `retire`."""

@@ -26,7 +26,7 @@ class Plain:
         """True: there is nobody to ask."""
         return True
 
-    def apply(self, current: str, candidate: str) -> None:
+    def apply(self, current: str, pending: str) -> None:
         """Do nothing."""
 
     def retire(self, kept: str, gone: str) -> None:

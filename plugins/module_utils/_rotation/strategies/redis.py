@@ -60,9 +60,9 @@ class Redis(WithAdmin):
             raise self._strange()
         return True
 
-    def apply(self, current: str, candidate: str) -> None:
-        """Add the candidate's hash to the user."""
-        self._change(current, candidate, remove=False)
+    def apply(self, current: str, pending: str) -> None:
+        """Add the pending value's hash to the user."""
+        self._change(current, pending, remove=False)
 
     def retire(self, kept: str, gone: str) -> None:
         """Remove the hash of `gone`; open connections stay."""

@@ -268,10 +268,10 @@ def test_the_key_is_for_all_that_is_encrypted(run: t.Callable[..., dict], calls:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"candidates_path": "/popcon/x"}, "Deploys would read the candidates, as /popcon/x is below /popcon."),
-        ({"candidates_path": "/popcon/"}, "Deploys would read the candidates"),
+        ({"pending_path": "/popcon/x"}, "Deploys would read the pending values, as /popcon/x is below /popcon."),
+        ({"pending_path": "/popcon/"}, "Deploys would read the pending values"),
         ({"path": ["/", "/popcon"]}, "as /popcon-rotation is below /."),
-        ({"candidates_path": "x"}, "'x' is not a parameter path"),
+        ({"pending_path": "x"}, "'x' is not a parameter path"),
         ({"path": ["/nope"]}, "No parameters under /nope"),
         ({"rotate": ["NOPE"]}, "Not declared as secrets that can be rotated: NOPE."),
         ({"rotate": []}, "No secret is named"),
@@ -330,7 +330,7 @@ def policy() -> str:
     """The role's policy, filled in."""
     key = f"arn:aws:kms:{REGION}:123456789012:key/1"
     return string.Template((ROLE / "files/policy.json").read_text()).substitute(
-        REGION=REGION, ACCOUNT="123456789012", PATH="popcon", CANDIDATES="popcon-rotation", KEY=key
+        REGION=REGION, ACCOUNT="123456789012", PATH="popcon", PENDING="popcon-rotation", KEY=key
     )
 
 
