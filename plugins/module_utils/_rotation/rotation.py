@@ -1,4 +1,4 @@
-"""A rotation of secrets in steps, each decided from what is seen, so that one that was killed is gone on with by doing it again.
+"""A rotation of secrets in steps, each decided from what is seen, so a killed rotation resumes when it is run again.
 
 The parameter always holds a value that logs in, and a second pending value is never made while there is one: it is stored first,
 applied second, put into the parameter third, and the old value retired last, once all hosts are proven to have the new one.
@@ -14,25 +14,14 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import enum
-import math
-import secrets
-import string
 import typing as t
 
 from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError, attempt
+from ansible_collections.popcon.deploy.plugins.module_utils._common.text import now
 from ansible_collections.popcon.deploy.plugins.module_utils._common.types import Json
 from ansible_collections.popcon.deploy.plugins.module_utils._rotation.pending import Holder, PendingValue, PendingValues
-from ansible_collections.popcon.deploy.plugins.module_utils._rotation.strategies.table import (
-    Exec,
-    Strategy,
-    make_strategy,
-)
+from ansible_collections.popcon.deploy.plugins.module_utils._rotation.request import Secret
 from ansible_collections.popcon.deploy.plugins.module_utils._settings.parameters import Parameter, pin
-
-LENGTH = 32
-ALPHABET = string.ascii_letters + string.digits + "-_"
-# What nobody tries all of.
-LEAST_BITS = 96
 
 
 class Step(enum.Enum):
@@ -55,6 +44,8 @@ BACKWARD = (Step.MARK, Step.RESTORE, Step.ROLL_OUT, Step.DISCARD)
 LAST = (Step.RETIRE, Step.DISCARD)
 # What makes a new version of the parameter.
 WRITING = {Step.PROMOTE, Step.RESTORE}
+# History lines to search for rotations that a run ended before it was killed.
+HISTORY_LINES = 1000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,24 +63,6 @@ class Seen:
     def promoted(self) -> bool:
         """Whether the parameter has the pending value."""
         return self.pending is not None and self.pending.value == self.parameter.value
-
-
-@dataclasses.dataclass(frozen=True)
-class Secret:
-    """A secret to rotate: its parameter, what logs in with it, and of what new values are made.
-
-    `tells` is whether the strategy can tell a value that logs in from one that doesn't.
-    """
-
-    parameter: Parameter
-    strategy: Strategy
-    length: int
-    alphabet: str
-    tells: bool
-
-    def generate(self) -> str:
-        """A new random value."""
-        return "".join(secrets.choice(self.alphabet) for _character in range(self.length))
 
 
 def next_step(seen: Seen, revert: bool) -> Step:
@@ -122,7 +95,7 @@ def next_step(seen: Seen, revert: bool) -> Step:
         )
     if revert and seen.pending_works:
         raise DeployError(
-            f"The rotation of {name} can't be taken back: only the new value logs in. Go on with it, without revert."
+            f"The rotation of {name} can't be taken back: only the new value logs in. Run it without revert."
         )
     if seen.promoted:
         if seen.current_works:
@@ -163,54 +136,14 @@ def state_of(seen: Seen, tells: bool) -> str:
     return "applied" if tells and seen.pending_works else "created"
 
 
-def find_secrets(
-    keys: t.Sequence[str],
-    declared: t.Mapping[str, t.Any],
-    parameters: t.Mapping[str, Parameter],
-    settings: t.Mapping[str, str],
-    executor: t.Callable[[str | None], Exec],
-) -> dict[str, Secret]:
-    """The secrets to rotate, by key.
+def ended_by(run: str, history: t.Callable[[int], list[Json]], seconds: int) -> set[str]:
+    """The keys whose rotation a run of this name has ended in the last so many seconds.
 
-    :param keys: which of the declared ones.
-    :param declared: from a key to the options of its strategy, as in the inventory.
-    :param parameters: from a key to its parameter.
-    :param settings: from a key to its newest value, for the strategies; may change as the rotation goes on.
-    :param executor: gives what runs commands in a service; None where the options name none.
-    :raises DeployError: a key that isn't declared or has no parameter, or options that can't be used.
+    :param history: gives the newest lines of the history, so many at most.
     """
-    if not keys:
-        raise DeployError("No secret is named to be rotated.")
-    undeclared = sorted(set(keys) - set(declared))
-    if undeclared:
-        raise DeployError(
-            f"Not declared as secrets that can be rotated: {', '.join(undeclared)}. There are: {', '.join(sorted(declared)) or 'none'}."
-        )
-    missing = sorted(set(keys) - set(parameters))
-    if missing:
-        raise DeployError(f"No parameter makes {', '.join(missing)}. Check the path.")
-    found = {}
-    for key in keys:
-        options = declared[key]
-        if not isinstance(options, dict):
-            raise DeployError(f"The options of {key} are no mapping: give it at least a strategy.")
-        length, alphabet = options.get("length", LENGTH), options.get("alphabet", ALPHABET)
-        _check_strength(key, length, alphabet)
-        strategy = make_strategy({**options, "key": key}, settings, executor(options.get("service")))
-        found[key] = Secret(parameters[key], strategy, length, alphabet, options.get("strategy") != "plain")
-    return found
-
-
-def _check_strength(key: str, length: t.Any, alphabet: t.Any) -> None:
-    if not isinstance(length, int) or not isinstance(alphabet, str):
-        raise DeployError(f"The length of {key} must be a number, and its alphabet a text.")
-    # Parameter Store refuses values with {{.
-    if not alphabet.isascii() or not alphabet.isprintable() or "{" in alphabet:
-        raise DeployError(f"The alphabet of {key} may hold printable ASCII characters only, and no opening brace.")
-    if length * math.log2(max(1, len(set(alphabet)))) < LEAST_BITS or len(set(alphabet)) < len(alphabet):
-        raise DeployError(
-            f"A value of {key} would be too easy to guess: make it longer, or its alphabet of more characters, each there once."
-        )
+    since = now(ago=seconds)
+    lines = [line for line in history(HISTORY_LINES) if line["time"] >= since]
+    return {line["key"] for line in lines if line["action"] == "rotation" and line["run"] == run}
 
 
 class Rotation:
@@ -253,8 +186,8 @@ class Rotation:
             if step is None:
                 problems.append(problem or "")
                 continue
-            steps = planned(step, seen, secret.tells)
-            entry = _entry(key, seen, state_of(seen, secret.tells), steps)
+            steps = planned(step, seen, secret.strategy.tells)
+            entry = _entry(key, seen, state_of(seen, secret.strategy.tells), steps)
             entries.append({**entry, "new_version": None} if WRITING & set(steps) else entry)
         if problems:
             raise DeployError("\n".join(problems))
@@ -313,7 +246,7 @@ class Rotation:
             seen = self._look(key)
             step = self._next_step(key, seen, revert)
             if step in LAST or step is Step.NOTHING:
-                return _entry(key, seen, state_of(seen, self._secrets[key].tells), done)
+                return _entry(key, seen, state_of(seen, self._secrets[key].strategy.tells), done)
             if step in done:
                 raise DeployError(
                     f"The new value of {seen.parameter.name} does not log in, although it was applied. Nothing uses it yet. Check the "
@@ -340,7 +273,7 @@ class Rotation:
         step, gone = (Step.RETIRE, seen.old) if seen.promoted else (Step.DISCARD, pending.value)
         name, kept = seen.parameter.name, seen.parameter.value
         secret.strategy.retire(kept, t.cast(str, gone))
-        if secret.tells:
+        if secret.strategy.tells:
             if secret.strategy.logs_in(t.cast(str, gone)):
                 raise DeployError(
                     f"The value of {name} that was retired still logs in. Run again; nothing is lost meanwhile."

@@ -34,6 +34,9 @@ class Command(InService):
 
     required: t.ClassVar[frozenset[str]] = frozenset({"service", "command"})
     optional: t.ClassVar[frozenset[str]] = frozenset()
+    # The program runs on one host and changes the value for all.
+    per_host: t.ClassVar[bool] = False
+    tells: t.ClassVar[bool] = True
 
     def __init__(self, options: Options, settings: Settings, run: Exec) -> None:
         super().__init__(options, settings, run)

@@ -18,6 +18,8 @@ class Plain:
 
     required: t.ClassVar[frozenset[str]] = frozenset()
     optional: t.ClassVar[frozenset[str]] = frozenset()
+    per_host: t.ClassVar[bool] = False
+    tells: t.ClassVar[bool] = False
 
     def __init__(self, options: Options, settings: Settings, run: Exec) -> None:
         """Nothing of these is used."""

@@ -34,6 +34,8 @@ class Redis(WithAdmin):
 
     required: t.ClassVar[frozenset[str]] = frozenset({"service"})
     optional: t.ClassVar[frozenset[str]] = frozenset({"user", "user_key", "admin_user", "admin_key"})
+    per_host: t.ClassVar[bool] = True
+    tells: t.ClassVar[bool] = True
 
     def __init__(self, options: Options, settings: Settings, run: Exec) -> None:
         super().__init__(options, settings, run, default_user="default")

@@ -64,6 +64,8 @@ class SqlAccounts(WithAdmin, abc.ABC):
 
     required: t.ClassVar[frozenset[str]] = frozenset({"service", "admin_user", "admin_key"})
     optional: t.ClassVar[frozenset[str]] = frozenset({"user", "user_key", "hosts"})
+    per_host: t.ClassVar[bool] = True
+    tells: t.ClassVar[bool] = True
     #: The client.
     program: t.ClassVar[str]
     #: Lines for its option file.

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import re
 import string
 import sys
 import typing as t
@@ -21,6 +22,7 @@ moto = pytest.importorskip("moto", reason="no moto (pip install 'moto[ssm]')")
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.popcon.deploy.plugins.module_utils._docker import exec
 from ansible_collections.popcon.deploy.plugins.module_utils._release.records import Records
+from ansible_collections.popcon.deploy.plugins.module_utils._rotation.strategies.table import STRATEGIES
 from ansible_collections.popcon.deploy.plugins.modules import secret_rotation
 from botocore.client import BaseClient
 
@@ -213,7 +215,8 @@ def test_a_rotation(run: t.Callable[..., dict], ssm: t.Any, bin_folder: Path, tm
 
 
 def test_several_are_rotated_and_taken_back(run: t.Callable[..., dict], ssm: t.Any, bin_folder: Path) -> None:
-    both = {"rotate": ["JWT_SECRET", "DB_PASSWORD", "JWT_SECRET"]}
+    # As -e rotate= gives them.
+    both = {"rotate": "[JWT_SECRET,DB_PASSWORD,JWT_SECRET]"}
     assert [entry["state"] for entry in run(**both)["rotated"]] == ["promoted"] * 2
     assert len(value(ssm, "/popcon/JWT_SECRET")) == 48
     taken_back = run(revert=True, **both)["rotated"]
@@ -316,9 +319,16 @@ def test_a_phase_waits_for_a_deploy_on_the_host(
     assert run()["changed"]
 
 
+def test_the_documentation_lists_the_strategies_that_there_are() -> None:
+    option = yaml.safe_load(secret_rotation.DOCUMENTATION)["options"]["secrets"]
+    listed = re.search(r"one of (.*?), and what", option["description"][0])
+    assert listed
+    assert re.findall(r"V\((\w+)\)", listed[1]) == list(STRATEGIES)
+
+
 def test_examples_and_role_name_options_that_there_are() -> None:
-    tasks = [*yaml.safe_load(secret_rotation.EXAMPLES), *yaml.safe_load((ROLE / "tasks/main.yml").read_text())]
-    for task in tasks:
+    role, _shown = yaml.safe_load((ROLE / "tasks/main.yml").read_text())
+    for task in [*yaml.safe_load(secret_rotation.EXAMPLES), role]:
         assert task["popcon.deploy.secret_rotation"].keys() <= secret_rotation.ARGUMENT_SPEC.keys() | {"region"}
     specified = yaml.safe_load((ROLE / "meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
     used = (ROLE / "tasks/main.yml").read_text()

@@ -1,4 +1,4 @@
-"""Rotation: its whole table of decisions, and that one killed anywhere is gone on with, with a value that logs in all the time."""
+"""Rotation: its whole table of decisions, and that one killed anywhere resumes, with a value that logs in all the time."""
 
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
@@ -15,11 +15,12 @@ import pytest
 pytest.importorskip("botocore", reason="no boto3")
 
 from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError
+from ansible_collections.popcon.deploy.plugins.module_utils._rotation import request
 from ansible_collections.popcon.deploy.plugins.module_utils._rotation import rotation as _rotation
 from ansible_collections.popcon.deploy.plugins.module_utils._rotation.pending import Holder, PendingValue, PendingValues
+from ansible_collections.popcon.deploy.plugins.module_utils._rotation.request import Secret
 from ansible_collections.popcon.deploy.plugins.module_utils._rotation.rotation import (
     Rotation,
-    Secret,
     Seen,
     Step,
     next_step,
@@ -133,6 +134,8 @@ def test_no_value_is_in_a_repr() -> None:
 class Database:
     """Two password slots as MySQL's user has them, each statement of which is one thing that happens."""
 
+    tells = True
+
     def __init__(self, bomb: Bomb, password: str) -> None:
         self.bomb = bomb
         self.primary: str | None = password
@@ -185,7 +188,7 @@ class World:
     def rotation(self, run: str = "run-1") -> Rotation:
         pending_values = PendingValues(self.store, "/popcon-rotation", None, self.clock, self.clock.sleep)
         parameter = Parameter(self.NAME, "/popcon", 0, "")
-        secret = Secret(parameter, self.database, 32, _rotation.ALPHABET, True)
+        secret = Secret(parameter, self.database, 32, request.ALPHABET)
         holder = Holder("alice", "laptop", run)
         ended = {line["key"] for line in self.audit if line["run"] == run}
         return Rotation(self.store, pending_values, {"DB_PASSWORD": secret}, self.settings, holder, self._note, ended)
@@ -307,12 +310,12 @@ def test_a_rotation() -> None:
 @pytest.mark.parametrize(
     ("error", "next_run", "wait"),
     [
-        pytest.param(Killed(), "run-1", 0, id="killed, gone on with under its name"),
-        pytest.param(Killed(), "run-2", 3601, id="killed, gone on with when the lock is over"),
-        pytest.param(DeployError("no"), "run-2", 0, id="failed, gone on with at once"),
+        pytest.param(Killed(), "run-1", 0, id="killed, resumed under its name"),
+        pytest.param(Killed(), "run-2", 3601, id="killed, resumed when the lock is over"),
+        pytest.param(DeployError("no"), "run-2", 0, id="failed, resumed at once"),
     ],
 )
-def test_a_rotation_cut_anywhere_is_gone_on_with(error: BaseException, next_run: str, wait: int, late: int) -> None:
+def test_a_rotation_cut_anywhere_resumes(error: BaseException, next_run: str, wait: int, late: int) -> None:
     for at in places(late):
         world = World(late)
         kill(world, at, world.play, error)
@@ -330,7 +333,7 @@ def test_a_rotation_cut_anywhere_is_gone_on_with(error: BaseException, next_run:
             world.clock.sleep(3601)
             world.play(next_run)
         world.assert_settled()
-        # One more only where nothing was left to go on with, and somebody else asks for one.
+        # One more only where nothing was left to resume, and somebody else asks for one.
         assert len(world.values()) == (2 if begun or next_run == "run-1" else 3), at
 
 
@@ -503,7 +506,7 @@ def test_the_failure_counts_that_came_first() -> None:
         rotation.advance(False, 3600)
 
 
-def test_all_problems_are_told_before_anything_is_changed() -> None:
+def test_all_problems_are_said_before_anything_is_changed() -> None:
     world = World()
     store, pending_values = (
         world.store,
@@ -514,7 +517,7 @@ def test_all_problems_are_told_before_anything_is_changed() -> None:
     wanted = {}
     for key, database in databases.items():
         store.put(f"/popcon/{key}", "old", "SecureString")
-        wanted[key] = Secret(Parameter(f"/popcon/{key}", "/popcon", 1, "old"), database, 32, _rotation.ALPHABET, True)
+        wanted[key] = Secret(Parameter(f"/popcon/{key}", "/popcon", 1, "old"), database, 32, request.ALPHABET)
     rotation = Rotation(store, pending_values, wanted, {}, Holder("alice", "laptop", "run-1"), world._note)
     with pytest.raises(DeployError, match=r"(?s)/popcon/B does not log in.*\n.*/popcon/C does not log in"):
         rotation.advance(False, 3600)
@@ -524,19 +527,16 @@ def test_all_problems_are_told_before_anything_is_changed() -> None:
     assert len({store.value(f"/popcon/{key}") for key in databases}) == 3
 
 
-def plain(declared: t.Any, keys: t.Sequence[str] = ("TOKEN",)) -> dict[str, Secret]:
-    parameters = {key: Parameter(f"/popcon/{key}", "/popcon", 1, "old") for key in ("TOKEN", "OTHER")}
-    return _rotation.find_secrets(keys, declared, parameters, {}, lambda _service: None)
-
-
 def test_a_secret_that_nothing_checks() -> None:
     store, clock = Store({"/popcon/TOKEN": "old"}), Clock()
     pending_values = PendingValues(store, "/popcon-rotation", None, clock, clock.sleep)
     lines: list[dict[str, t.Any]] = []
+    declared = {"TOKEN": {"strategy": "plain", "length": 24, "alphabet": "0123456789abcdef"}}
+    parameters = {"TOKEN": Parameter("/popcon/TOKEN", "/popcon", 1, "old")}
     rotation = Rotation(
         store,
         pending_values,
-        plain({"TOKEN": {"strategy": "plain", "length": 24, "alphabet": "0123456789abcdef"}}),
+        request.find_secrets(["TOKEN"], declared, parameters, {}, lambda _service: None),
         {},
         Holder("alice", "laptop", "run-1"),
         lambda **fields: lines.append(fields),
@@ -548,42 +548,3 @@ def test_a_secret_that_nothing_checks() -> None:
     assert set(store.value("/popcon/TOKEN") or "") <= set("0123456789abcdef")
     (entry,) = rotation.retire({"TOKEN": 2}, 3600)
     assert (entry["state"], len(lines)) == ("retired", 1)
-
-
-def test_values_are_random_and_of_the_alphabet() -> None:
-    secret = Secret(Parameter("/popcon/TOKEN", "/popcon", 1, ""), Database(Bomb(), ""), 500, "abc-", True)
-    values = {secret.generate() for _dummy in range(3)}
-    assert len(values) == 3
-    assert {frozenset(value) for value in values} == {frozenset("abc-")}
-    assert {len(value) for value in values} == {500}
-
-
-@pytest.mark.parametrize(
-    ("declared", "keys", "words"),
-    [
-        ({}, [], "No secret is named to be rotated."),
-        ({"TOKEN": {}}, ["B", "A"], r"can be rotated: A, B\. There are: TOKEN\."),
-        ({}, ["TOKEN"], r"There are: none\."),
-        ({"NEW": {"strategy": "plain"}}, ["NEW"], r"No parameter makes NEW\."),
-        ({"TOKEN": "plain"}, ["TOKEN"], "The options of TOKEN are no mapping"),
-        ({"TOKEN": {"strategy": "nope"}}, ["TOKEN"], "The strategy of TOKEN .* must be one of command, "),
-        ({"TOKEN": {"strategy": "plain", "length": "32"}}, ["TOKEN"], "length of TOKEN must be a number"),
-        ({"TOKEN": {"strategy": "plain", "length": 15}}, ["TOKEN"], "too easy to guess"),
-        ({"TOKEN": {"strategy": "plain", "alphabet": "aaaab"}}, ["TOKEN"], "too easy to guess"),
-        ({"TOKEN": {"strategy": "plain", "alphabet": ""}}, ["TOKEN"], "too easy to guess"),
-        ({"TOKEN": {"strategy": "plain", "alphabet": "abcdefghé"}}, ["TOKEN"], "printable ASCII"),
-        ({"TOKEN": {"strategy": "plain", "alphabet": "abcdefgh\n"}}, ["TOKEN"], "printable ASCII"),
-        ({"TOKEN": {"strategy": "plain", "alphabet": "abcdefgh{"}}, ["TOKEN"], "no opening brace"),
-    ],
-)
-def test_what_can_not_be_rotated(declared: dict, keys: list[str], words: str) -> None:
-    with pytest.raises(DeployError, match=words):
-        plain(declared, keys)
-
-
-def test_a_secrets_strategy_is_made_with_its_key_and_its_service() -> None:
-    services = []
-    parameters = {"DB": Parameter("/popcon/DB", "/popcon", 1, "old")}
-    declared = {"DB": {"strategy": "command", "service": "db", "command": ["rotate"]}}
-    _rotation.find_secrets(["DB"], declared, parameters, {}, services.append)
-    assert services == ["db"]
