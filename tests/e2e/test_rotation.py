@@ -64,8 +64,8 @@ def test_passwords_are_changed_and_no_request_fails(controller):
     after = controller.containers()
     assert {service for service in before if before[service] != after[service]} == {"backend"}
     assert pending_values() == {}
-    told = [line for line in controller.history()[head:] if line["action"] == "rotation"]
-    assert [(line["parameter"], line["old_version"], line["new_version"], line["by"], line["result"]) for line in told] == [
+    lines = [line for line in controller.history()[head:] if line["action"] == "rotation"]
+    assert [(line["parameter"], line["old_version"], line["new_version"], line["by"], line["result"]) for line in lines] == [
         ("/popcon/DB_PASSWORD", versions[0], versions[0] + 1, "alice", "retired"),
         ("/popcon/DB_ROOT_PASSWORD", versions[1], versions[1] + 1, "alice", "retired"),
     ]  # fmt: skip
@@ -120,6 +120,6 @@ def test_what_somebody_else_puts_there_is_left_alone(controller):
 
 def test_the_hosts_own_role_cannot_write_a_parameter(controller):
     script = f"import boto3; boto3.client('ssm', '{config.REGION}').put_parameter(Name='{config.PARAMETER_PATH}/DB_HOST', Value='x', Overwrite=True)"
-    told = controller.on_host("sh", "-c", f'python3 -c "{script}" 2>&1', check=False)
-    assert "AccessDenied" in told
+    answer = controller.on_host("sh", "-c", f'python3 -c "{script}" 2>&1', check=False)
+    assert "AccessDenied" in answer
     assert seed.client("ssm").get_parameter(Name=f"{config.PARAMETER_PATH}/DB_HOST")["Parameter"]["Value"] != "x"

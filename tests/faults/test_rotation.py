@@ -1,4 +1,4 @@
-"""A rotation cut short after each of its steps is gone on with, to exactly one new password, and something logs in all the time.
+"""A rotation cut short after each of its steps resumes, to exactly one new password, and something logs in all the time.
 
 The same for servers of other kinds, each in an application that uses it.
 """

@@ -244,6 +244,6 @@ def _lock(name: str, text: str) -> Json:
 def _held(lock: Json) -> DeployError:
     until = f", until {lock['expires']} at the latest" if lock["expires"] else ""
     return DeployError(
-        f"{lock['by']} ({lock['origin']}) is rotating secrets{until}. Run again when that is done; if nothing is at work there any "
-        f"more, go on with it under the name of that run: -e secret_rotation_run={lock['run']}"
+        f"{lock['by']} ({lock['origin']}) is rotating secrets{until}. Run again when that is done; if that run was killed, "
+        f"resume it under its name: -e secret_rotation_run={lock['run']}"
     )

@@ -88,7 +88,7 @@ def find_secrets(
     :param keys: which of the declared ones.
     :param declared: from a key to the options of its strategy, as in the inventory.
     :param parameters: from a key to its parameter.
-    :param settings: from a key to its newest value, for the strategies; may change as the rotation goes on.
+    :param settings: from a key to its newest value, for the strategies; may change during the rotation.
     :param executor: gives what runs commands in a service; None where the options name none.
     :raises DeployError: a key that isn't declared or has no parameter, or options that can't be used.
     """

@@ -357,7 +357,7 @@ def test_a_rotation_cut_anywhere_can_be_taken_back_which_may_be_cut_anywhere() -
                 marked = bool((world.pending() or {}).get("revert"))
             world.bomb.at = None
             if finished or marked:
-                # Without being asked for again, it goes on where it was begun.
+                # It resumes without revert.
                 if marked:
                     world.play()
                 value = new if not begun and new and world.main() == new else "old"
@@ -440,7 +440,7 @@ def test_nothing_is_retired_before_it_is_promoted() -> None:
     assert world.pending()
 
 
-def test_an_old_value_that_still_logs_in_is_told() -> None:
+def test_an_old_value_that_still_logs_in_is_an_error() -> None:
     world = World()
     world.rotation().advance(False, 3600)
     world.database.deaf = True
@@ -456,7 +456,7 @@ def test_an_old_value_that_still_logs_in_is_told() -> None:
     world.assert_settled()
 
 
-def test_a_value_that_is_lost_on_retirement_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_value_that_is_lost_on_retirement_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World()
     world.rotation().advance(False, 3600)
     monkeypatch.setattr(world.database, "retire", lambda _kept, _gone: world.database._set(None, None))
