@@ -64,7 +64,7 @@ def _shipped(policy: str, key_arn: str) -> dict[str, Any]:
     filled = Template((Path(__file__).parents[1] / "roles" / policy).read_text()).substitute(
         REGION=REGION, ACCOUNT=ACCOUNT, NAME=HOST_ROLE.removesuffix("-host"), KEY=key_arn,
         PATHS=PARAMETER_PATH, SINGLE_PARAMETERS=GIT_TOKEN_PARAMETER, REPOSITORIES=ECR_REPOSITORY,
-        PATH=path, CANDIDATES=f"{path}-rotation", BUCKET=BUCKET,
+        PATH=path, PENDING=f"{path}-rotation", BUCKET=BUCKET,
     )  # fmt: skip
     return dict(json.loads(filled))
 

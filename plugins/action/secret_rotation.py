@@ -18,5 +18,5 @@ class ActionModule(ActionBase):
         """Run the task; the result is the module's."""
         super().run(tmp, task_vars)
         given = {name: value for name, value in self._task.args.items() if value is not None}
-        args = {"run": uuid.uuid4().hex, "by": who(), "origin": where(), **given}
+        args = {"run": uuid.uuid4().hex, "by": who(), "started_from": where(), **given}
         return self._execute_module(module_args=args, task_vars=task_vars or {})

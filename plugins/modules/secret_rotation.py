@@ -12,12 +12,12 @@ version_added: 0.1.0
 author:
   - popcon.deploy contributors (@popcon)
 description:
-  - Makes a new random value on the host, stores it as a candidate where deploys don't read, makes the service accept it beside
+  - Makes a new random value on the host, stores it as a pending value where deploys don't read, makes the service accept it beside
     the value in use, logs in with it, and only then puts it into the parameter. That is O(phase=advance).
   - Then it is for a deploy to bring the new value to all hosts. After that, O(phase=retire) makes the service refuse the old
-    value, tries that it does, and deletes the candidate.
-  - The parameter has a value that logs in at any time, so a deploy may come at any time. Whatever is killed is gone on with by doing
-    it again. What to do is decided from what is there, so no second candidate is made while there is one.
+    value, tries that it does, and deletes the pending value.
+  - The parameter has a value that logs in at any time, so a deploy may come at any time. If a run is killed, run it again; it resumes.
+    What to do is decided from what is there, so no second pending value is made while there is one.
   - A parameter that somebody else changed meanwhile is left alone, and the task fails and says so.
 notes:
   - Runs on one host, which runs the services that the strategies change, as a user who may use the Docker Engine.
@@ -51,27 +51,27 @@ options:
     type: list
     elements: str
     required: true
-  candidates_path:
+  pending_path:
     description:
-      - Path for candidates and the lock. It must not be below a path that deploys read, and the hosts' own roles should not be able to
+      - Path for pending values and the lock. It must not be below a path that deploys read, and the hosts' own roles should not be able to
         read it.
       - By default the last one of O(path) with C(-rotation) added.
     type: str
   key_id:
     description:
-      - The KMS key for every C(SecureString) that is written, candidates and parameters. By default the account's key for Parameter
+      - The KMS key for every C(SecureString) that is written, pending values and parameters. By default the account's key for Parameter
         Store.
     type: str
   secrets:
     description:
-      - How each secret can be rotated, by its key in the settings. Values are mappings with C(strategy), one of V(mysql), V(mariadb),
-        V(redis), V(plain), V(command), and what that strategy takes.
+      - How each secret can be rotated, by its key in the settings. Values are mappings with C(strategy), one of V(command), V(mariadb),
+        V(mysql), V(plain), V(redis), and what that strategy takes.
       - With C(length), by default 32, and C(alphabet), by default letters, digits, C(-) and C(_), of what the new value is made.
     type: dict
     required: true
   rotate:
     description:
-      - Keys of the secrets to rotate.
+      - Keys of the secrets to rotate. Text such as V([A,B]), which C(-e) makes of a list, is a list too.
     type: list
     elements: str
     required: true
@@ -103,7 +103,7 @@ options:
     type: str
   lock_seconds:
     description:
-      - How long nobody else can rotate secrets of O(candidates_path), if the lock isn't given back.
+      - How long nobody else can rotate secrets of O(pending_path), if the lock isn't given back.
     type: int
     default: 3600
   project:
@@ -182,7 +182,7 @@ rotated:
       sample: 4
     state:
       description:
-        - V(settled) if there is no rotation, V(created) if there is a candidate, V(applied) if the service accepts it, V(promoted) if the
+        - V(settled) if there is no rotation, V(created) if there is a pending value, V(applied) if the service accepts it, V(promoted) if the
           parameter has it, V(reverting) if it is being taken back; then V(retired) or V(reverted).
       type: str
       sample: promoted
@@ -196,7 +196,7 @@ by:
   returned: success
   type: str
   sample: alice
-origin:
+started_from:
   description: Where it was done from.
   returned: success
   type: str
@@ -214,6 +214,7 @@ time:
 """
 
 import dataclasses
+import functools
 import re
 import socket
 import typing as t
@@ -225,23 +226,23 @@ from ansible_collections.popcon.deploy.plugins.module_utils._common.aws import (
     require_sdk,
     retrying_config,
 )
-from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError, conclude
+from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import conclude
 from ansible_collections.popcon.deploy.plugins.module_utils._common.text import now
 from ansible_collections.popcon.deploy.plugins.module_utils._common.types import Json
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.exec import executor
 from ansible_collections.popcon.deploy.plugins.module_utils._release.records import Records
-from ansible_collections.popcon.deploy.plugins.module_utils._rotation.pending import Candidates, Holder, candidates_path
-from ansible_collections.popcon.deploy.plugins.module_utils._rotation.rotation import Rotation, find_secrets
+from ansible_collections.popcon.deploy.plugins.module_utils._rotation.pending import Holder, PendingValues, pending_path
+from ansible_collections.popcon.deploy.plugins.module_utils._rotation.proof import versions_of
+from ansible_collections.popcon.deploy.plugins.module_utils._rotation.request import find_secrets, keys_of
+from ansible_collections.popcon.deploy.plugins.module_utils._rotation.rotation import Rotation, ended_by
 from ansible_collections.popcon.deploy.plugins.module_utils._settings.parameters import assign_keys, read_parameters
 
 # How long to wait for a deploy on this host, which may restart the services that the strategies work in.
 WAIT_SECONDS = 600.0
-# Lines of the history in which a run that is gone on with may have left a word, far more than come in the life of a lock.
-HISTORY = 1000
 
 ARGUMENT_SPEC: Json = {
     "path": {"type": "list", "elements": "str", "required": True},
-    "candidates_path": {"type": "str"},
+    "pending_path": {"type": "str"},
     "key_id": {"type": "str"},
     # It says how to rotate them, not what they are.
     "secrets": {"type": "dict", "required": True, "no_log": False},
@@ -255,7 +256,7 @@ ARGUMENT_SPEC: Json = {
     "state_dir": {"type": "path", "default": "/var/lib/popcon/projects"},
     "run": {"type": "str"},
     "by": {"type": "str"},
-    "origin": {"type": "str"},
+    "started_from": {"type": "str"},
 }
 
 
@@ -266,53 +267,36 @@ def run(module: AnsibleAWSModule) -> Json:
     phase = "plan" if module.check_mode else params["phase"]
     # The action plugin gives these; the defaults are for who goes without it.
     holder = Holder(
-        params["by"] or "unknown", params["origin"] or socket.gethostname(), params["run"] or uuid.uuid4().hex
+        params["by"] or "unknown", params["started_from"] or socket.gethostname(), params["run"] or uuid.uuid4().hex
     )
     who = dataclasses.asdict(holder)
-    told = {**who, "time": now()}
-    path = candidates_path(params["path"], params["candidates_path"])
+    stamp = {**who, "time": now()}
+    path = pending_path(params["path"], params["pending_path"])
     client = parameter_client(module, holder)
-    candidates = Candidates(client, path, params["key_id"])
+    pending_values = PendingValues(client, path, params["key_id"])
     if phase == "unlock":
-        candidates.unlock(holder.run)
-        return {"changed": False, "rotated": [], **told}
+        pending_values.unlock(holder.run)
+        return {"changed": False, "rotated": [], **stamp}
     records = Records(params["state_dir"], params["project"])
 
     def prepared() -> Rotation:
         parameters, _overrides = assign_keys(read_parameters(client, params["path"]), {})
         settings = {key: parameter.value for key, parameter in parameters.items()}
-        keys = list(dict.fromkeys(params["rotate"]))
-        wanted = find_secrets(
-            keys, params["secrets"], parameters, settings, lambda service: executor(params["project"], service)
-        )
-        ended = ended_by(holder.run, records, params["lock_seconds"])
-        return Rotation(client, candidates, wanted, settings, holder, records.audit, ended)
+        services = functools.partial(executor, params["project"])
+        wanted = find_secrets(keys_of(params["rotate"]), params["secrets"], parameters, settings, services)
+        ended = ended_by(holder.run, records.history, params["lock_seconds"])
+        return Rotation(client, pending_values, wanted, settings, holder, records.audit, ended)
 
     if phase == "plan":
-        return {"changed": False, "rotated": prepared().plan(params["revert"]), **told}
-    # Also keeps out this very task, done again by the connection while the first one still is at it.
+        return {"changed": False, "rotated": prepared().plan(params["revert"]), **stamp}
+    # Also keeps out this very task, done again by the connection while the first one still runs.
     with records.locked(who, WAIT_SECONDS, lambda _text: None):
         rotation = prepared()
         if phase == "advance":
             rotated = rotation.advance(params["revert"], params["lock_seconds"])
         else:
-            rotated = rotation.retire(versions(params["proof"]), params["lock_seconds"])
-    return {"changed": any(entry["steps"] for entry in rotated), "rotated": rotated, **told}
-
-
-def ended_by(run: str, records: Records, seconds: int) -> set[str]:
-    """The keys whose rotation a run of this name has ended in the last so many seconds."""
-    since = now(ago=seconds)
-    lines = [line for line in records.history(HISTORY) if line["time"] >= since]
-    return {line["key"] for line in lines if line["action"] == "rotation" and line["run"] == run}
-
-
-def versions(proof: Json) -> dict[str, int]:
-    """The option `proof` with whole numbers, as which templates may give text."""
-    try:
-        return {key: int(version) for key, version in proof.items()}
-    except (TypeError, ValueError):
-        raise DeployError("In proof, each value must be the version of a parameter.") from None
+            rotated = rotation.retire(versions_of(params["proof"]), params["lock_seconds"])
+    return {"changed": any(entry["steps"] for entry in rotated), "rotated": rotated, **stamp}
 
 
 def parameter_client(module: AnsibleAWSModule, holder: Holder) -> t.Any:

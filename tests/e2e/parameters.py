@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from lab import config, seed
 
-CANDIDATES = f"{config.PARAMETER_PATH}-rotation"
+PENDING = f"{config.PARAMETER_PATH}-rotation"
 
 
 def version(key: str) -> int:
@@ -36,8 +36,8 @@ def put(key: str, value: str) -> None:
     seed.client("ssm").put_parameter(Name=name, Value=value, Type="SecureString", Overwrite=True)
 
 
-def candidates() -> dict[str, str]:
-    """The candidates of the rotations that are under way, by key."""
-    found = seed.client("ssm").get_parameters_by_path(Path=CANDIDATES, WithDecryption=True)["Parameters"]
-    values = {one["Name"].removeprefix(f"{CANDIDATES}/"): one["Value"] for one in found}
+def pending_values() -> dict[str, str]:
+    """The pending values of the rotations that are under way, by key."""
+    found = seed.client("ssm").get_parameters_by_path(Path=PENDING, WithDecryption=True)["Parameters"]
+    values = {one["Name"].removeprefix(f"{PENDING}/"): one["Value"] for one in found}
     return {key: value for key, value in values.items() if key != "lock"}

@@ -51,7 +51,7 @@ def test_a_deploy_is_recorded_without_a_value(controller):
     with controller.commit("Say who is at it") as clone, compose_file(clone) as content:
         content["services"]["redis"]["labels"] = {"popcon.test": "releases"}
     origin = "https://ci.example.com/runs/1"
-    assert controller.deploy(*extra(compose_deploy_by="alice", compose_deploy_origin=origin)).status == 0
+    assert controller.deploy(*extra(compose_deploy_by="alice", compose_deploy_started_from=origin)).status == 0
 
     record, line = controller.records()[-1], controller.history()[-1]
     assert record["number"] > before["number"]

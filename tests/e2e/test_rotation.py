@@ -16,9 +16,9 @@ from .controller import ROTATE
 from .faults import killed_at_call
 from .load import Load
 from .logins import Prober, app_logs_in, mysql_login, settings
-from .parameters import candidates, put, version
+from .parameters import pending_values, put, version
 
-#: The writes to Parameter Store until then, and the calls after the last one: lock, candidate, parameter.
+#: The writes to Parameter Store until then, and the calls after the last one: lock, pending value, parameter.
 APPLIED, PROMOTED = (2, 3), (3, 1)
 
 
@@ -35,13 +35,13 @@ def test_a_plan_changes_nothing(controller):
     assert run.status == 0
     assert "create, apply, promote, roll out, retire" in run.words
     assert (version("DB_PASSWORD"), controller.containers(), controller.env_file(), controller.history()) == before
-    assert candidates() == {}
+    assert pending_values() == {}
 
 
 def test_what_cannot_be_rotated_is_refused_before_anything_is_touched(controller):
     run = controller.rotate("JAVA_OPTS")
     assert run.status != 0 and "The inventory knows how to rotate: DB_PASSWORD, DB_ROOT_PASSWORD" in run.words
-    assert candidates() == {}
+    assert pending_values() == {}
 
 
 def test_passwords_are_changed_and_no_request_fails(controller):
@@ -63,9 +63,9 @@ def test_passwords_are_changed_and_no_request_fails(controller):
     # Only what uses it is made anew, and nothing for a password that no service but the database has.
     after = controller.containers()
     assert {service for service in before if before[service] != after[service]} == {"backend"}
-    assert candidates() == {}
-    told = [line for line in controller.history()[head:] if line["action"] == "rotation"]
-    assert [(line["parameter"], line["old_version"], line["new_version"], line["by"], line["result"]) for line in told] == [
+    assert pending_values() == {}
+    lines = [line for line in controller.history()[head:] if line["action"] == "rotation"]
+    assert [(line["parameter"], line["old_version"], line["new_version"], line["by"], line["result"]) for line in lines] == [
         ("/popcon/DB_PASSWORD", versions[0], versions[0] + 1, "alice", "retired"),
         ("/popcon/DB_ROOT_PASSWORD", versions[1], versions[1] + 1, "alice", "retired"),
     ]  # fmt: skip
@@ -87,7 +87,7 @@ def test_a_rotation_that_was_cut_short_is_in_nobodys_way_and_is_taken_back(contr
         # It is in the parameter, and on no host yet.
         with killed_at_call(controller, "secret_rotation", config.ROTATION_ROLE, *PROMOTED):
             assert controller.rotate("DB_PASSWORD", secret_rotation_run="first", secret_rotation_by="alice").status != 0
-        assert version("DB_PASSWORD") == number + 1 and candidates().keys() == {"DB_PASSWORD"}
+        assert version("DB_PASSWORD") == number + 1 and pending_values().keys() == {"DB_PASSWORD"}
         # A deploy meanwhile brings a value that logs in.
         assert controller.deploy().status == 0 and controller.health()["ok"]
         assert settings(controller)["DB_PASSWORD"] != old["DB_PASSWORD"]
@@ -97,7 +97,7 @@ def test_a_rotation_that_was_cut_short_is_in_nobodys_way_and_is_taken_back(contr
         assert back.status == 0
     assert prober.failures == []
     new = settings(controller)
-    assert new == old and version("DB_PASSWORD") == number + 2 and candidates() == {}
+    assert new == old and version("DB_PASSWORD") == number + 2 and pending_values() == {}
     assert controller.history()[-1]["result"] == "reverted"
     controller.assert_at_target()
 
@@ -114,12 +114,12 @@ def test_what_somebody_else_puts_there_is_left_alone(controller):
     assert version("DB_PASSWORD") == number
     put("DB_PASSWORD", old)
     assert controller.rotate("DB_PASSWORD", secret_rotation_run="second", rotate_revert=True).status == 0
-    assert version("DB_PASSWORD") == number + 1 and candidates() == {}
+    assert version("DB_PASSWORD") == number + 1 and pending_values() == {}
     assert mysql_login(controller, settings(controller)["DB_USERNAME"], old) and controller.health()["ok"]
 
 
 def test_the_hosts_own_role_cannot_write_a_parameter(controller):
     script = f"import boto3; boto3.client('ssm', '{config.REGION}').put_parameter(Name='{config.PARAMETER_PATH}/DB_HOST', Value='x', Overwrite=True)"
-    told = controller.on_host("sh", "-c", f'python3 -c "{script}" 2>&1', check=False)
-    assert "AccessDenied" in told
+    answer = controller.on_host("sh", "-c", f'python3 -c "{script}" 2>&1', check=False)
+    assert "AccessDenied" in answer
     assert seed.client("ssm").get_parameter(Name=f"{config.PARAMETER_PATH}/DB_HOST")["Parameter"]["Value"] != "x"

@@ -26,7 +26,7 @@ from lab import config, seed, state
 
 from .controller import DEPLOY, ROTATE, Controller, Run
 from .faults import killed_at_call
-from .parameters import candidates, put
+from .parameters import pending_values, put
 from .parameters import value as parameter
 from .sweep import (
     Sweep,
@@ -111,7 +111,7 @@ def story(controller: Controller, tmp_path_factory: pytest.TempPathFactory) -> I
         rotate("rotation planned", "story-1", "--check")
         with killed_at_call(controller, "secret_rotation", config.ROTATION_ROLE, writes=2, calls=3):
             rotate("rotation killed", "story-1")
-        canaries["candidate"] = json.loads(candidates()["DB_PASSWORD"])["value"]
+        canaries["pending"] = json.loads(pending_values()["DB_PASSWORD"])["value"]
         rotate("rotation taken back", "story-1", revert=True)
         rotate("rotation", "story-2")
         canaries["new password"] = parameter("DB_PASSWORD") or ""
@@ -164,7 +164,7 @@ def test_the_deployments_ended_as_they_were_meant_to(story):
 
 def test_no_secret_is_anywhere_else(story):
     found = {place: names for place, names in story.found.items() if names}
-    settings = story.secrets.keys() - {"git_token", "token", "never rendered", "candidate"}
+    settings = story.secrets.keys() - {"git_token", "token", "never rendered", "pending"}
     # Those of the releases that can be gone back to.
     kept = {place for place in found if re.fullmatch(f"host: {RELEASES}/[0-9]+/env", place)}
     assert kept and all(found.pop(place) <= settings for place in kept)

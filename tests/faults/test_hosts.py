@@ -14,7 +14,7 @@ import pytest
 from ansible_collections.popcon.deploy.tests.e2e.controller import ROOT, push, python_m_lab, version
 from ansible_collections.popcon.deploy.tests.e2e.faults import at_step, compose_file, docker
 from ansible_collections.popcon.deploy.tests.e2e.logins import settings
-from ansible_collections.popcon.deploy.tests.e2e.parameters import candidates, delete, put, value
+from ansible_collections.popcon.deploy.tests.e2e.parameters import delete, pending_values, put, value
 
 
 @pytest.fixture(scope="module")
@@ -107,11 +107,11 @@ def test_a_secret_of_all_hosts_is_retired_when_the_last_one_has_the_new_value(co
     docker("unpause", container)
     new = value("API_KEY")
     assert run.status != 0 and "the old values were not retired, and both are valid" in run.words
-    assert new != "the first one" and candidates().keys() == {"API_KEY"}
+    assert new != "the first one" and pending_values().keys() == {"API_KEY"}
     assert api_keys() == [new, "the first one"]
 
     assert controller.rotate("API_KEY", **shared_secret).status == 0
-    assert value("API_KEY") == new and api_keys() == [new, new] and candidates() == {}
+    assert value("API_KEY") == new and api_keys() == [new, new] and pending_values() == {}
     assert [controller.health(host)["ok"] for host in two_hosts] == [True, True]
     # Each host has a database of its own, so theirs can't be rotated so.
     refused = controller.rotate("DB_PASSWORD")

@@ -1,4 +1,4 @@
-"""A rotation cut short after each of its steps is gone on with, to exactly one new password, and something logs in all the time.
+"""A rotation cut short after each of its steps resumes, to exactly one new password, and something logs in all the time.
 
 The same for servers of other kinds, each in an application that uses it.
 """
@@ -26,16 +26,16 @@ from ansible_collections.popcon.deploy.tests.e2e.faults import (
 )
 from ansible_collections.popcon.deploy.tests.e2e.load import Load
 from ansible_collections.popcon.deploy.tests.e2e.logins import Prober, app_logs_in, mysql_login, settings
-from ansible_collections.popcon.deploy.tests.e2e.parameters import candidates, delete, put, value, version
+from ansible_collections.popcon.deploy.tests.e2e.parameters import delete, pending_values, put, value, version
 
 from lab import config
 from lab.config import PUSH_REGISTRY
 
-#: From what was done last to the call that is not made any more: writes to Parameter Store until then (lock, candidate,
-#: parameter; then lock, candidate, lock) and the calls after the last one.
+#: From what was done last to the call that is not made any more: writes to Parameter Store until then (lock, pending value,
+#: parameter; then lock, pending value, lock) and the calls after the last one.
 CUTS = {
     "lock": (2, 0),
-    "candidate": (2, 1),
+    "pending": (2, 1),
     "apply": (2, 3),
     "promote": (3, 1),
     "retire": (5, 0),
@@ -50,19 +50,19 @@ def a_run_of_its_own(request):
     RUN["secret_rotation_run"] = f"cut-short-{secrets.token_hex(4)}"
 
 
-def assert_one_new_password(controller, old, number, candidate):
-    """The candidate of before is the password now, and the one of before that is none."""
+def assert_one_new_password(controller, old, number, pending):
+    """The pending value of before is the password now, and the one of before that is none."""
     new = settings(controller)
-    assert version("DB_PASSWORD") == number + 1 and candidates() == {}
+    assert version("DB_PASSWORD") == number + 1 and pending_values() == {}
     assert new["DB_PASSWORD"] != old["DB_PASSWORD"]
-    assert candidate in (None, new["DB_PASSWORD"])
+    assert pending in (None, new["DB_PASSWORD"])
     assert mysql_login(controller, new["DB_USERNAME"], new["DB_PASSWORD"])
     assert not mysql_login(controller, new["DB_USERNAME"], old["DB_PASSWORD"])
     controller.assert_at_target()
 
 
-def candidate_value():
-    return json.loads(candidates().get("DB_PASSWORD", '{"value": null}'))["value"]
+def pending_value():
+    return json.loads(pending_values().get("DB_PASSWORD", '{"value": null}'))["value"]
 
 
 @pytest.mark.parametrize("after", CUTS)
@@ -71,13 +71,13 @@ def test_killed_after_each_step(controller, after):
     with Prober(controller, app_logs_in(controller)) as prober:
         with killed_at_call(controller, "secret_rotation", config.ROTATION_ROLE, *CUTS[after]):
             assert controller.rotate("DB_PASSWORD", **RUN).status != 0
-        candidate = candidate_value()
-        assert (candidate is None) == (after in ("lock", "drop"))
+        pending = pending_value()
+        assert (pending is None) == (after in ("lock", "drop"))
         # A deploy comes in between.
         assert controller.deploy().status == 0 and controller.health()["ok"]
         assert controller.rotate("DB_PASSWORD", **RUN).status == 0
     assert prober.failures == []
-    assert_one_new_password(controller, old, number, candidate)
+    assert_one_new_password(controller, old, number, pending)
 
 
 @pytest.mark.parametrize(
@@ -89,11 +89,11 @@ def test_killed_in_the_roll_out(controller, step, victims):
         with at_step(controller, step, *victims):
             run = controller.rotate("DB_PASSWORD", **RUN)
         assert run.status != 0 and "the old values were not retired, and both are valid" in run.words
-        candidate = candidate_value()
+        pending = pending_value()
         # The lock was given back: no name is needed.
         assert controller.rotate("DB_PASSWORD").status == 0
     assert prober.failures == []
-    assert_one_new_password(controller, old, number, candidate)
+    assert_one_new_password(controller, old, number, pending)
 
 
 def test_the_controller_is_killed_in_the_roll_out(controller):
@@ -102,10 +102,10 @@ def test_the_controller_is_killed_in_the_roll_out(controller):
         started = controller.start_rotation("DB_PASSWORD", **RUN)
         with at_step(controller, "recreate backend", then=lambda: kill_controller(started)):
             started.wait()
-        candidate = candidate_value()
+        pending = pending_value()
         assert controller.rotate("DB_PASSWORD", **RUN).status == 0
     assert prober.failures == []
-    assert_one_new_password(controller, old, number, candidate)
+    assert_one_new_password(controller, old, number, pending)
 
 
 @contextmanager

@@ -19,7 +19,7 @@ pytest.importorskip("ministack", reason="no ministack (pip install ministack)")
 
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError
-from ansible_collections.popcon.deploy.plugins.module_utils._rotation.pending import Candidates, Holder
+from ansible_collections.popcon.deploy.plugins.module_utils._rotation.pending import Holder, PendingValues
 from ansible_collections.popcon.deploy.plugins.module_utils._settings.parameters import Parameter
 from ansible_collections.popcon.deploy.plugins.modules import secret_rotation
 from ansible_collections.popcon.deploy.tests.integration.emulators import REGION
@@ -27,7 +27,7 @@ from ansible_collections.popcon.deploy.tests.integration.emulators import REGION
 pytestmark = pytest.mark.usefixtures("environment")
 
 NAME = "/app/TOKEN"
-CANDIDATE = "/app-rotation/TOKEN"
+PENDING = "/app-rotation/TOKEN"
 LOCK = "/app-rotation/lock"
 OLD = "c4n4ry ${HOME} #'\"\nline 2 é"
 ALICE = Holder("alice", "laptop", "run-1")
@@ -48,38 +48,38 @@ def read(ssm: t.Any, name: str) -> dict[str, t.Any]:
     return ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]
 
 
-def test_candidates(ssm: t.Any) -> None:
-    candidates = Candidates(ssm, "/app-rotation")
-    parameter, nothing = candidates.look(Parameter(NAME, "/app", 7, "?"), "TOKEN")
+def test_pending_values(ssm: t.Any) -> None:
+    pending_values = PendingValues(ssm, "/app-rotation")
+    parameter, nothing = pending_values.look(Parameter(NAME, "/app", 7, "?"), "TOKEN")
     assert (parameter.version, parameter.value, nothing) == (1, OLD, None)
-    candidates.create("TOKEN", "new", 1, ALICE)
-    candidates.create("TOKEN", "second", 1, ALICE)
-    _dummy, candidate = candidates.look(parameter, "TOKEN")
-    assert (candidate.value, candidate.base, candidate.revert) == ("new", 1, False)
-    assert read(ssm, CANDIDATE)["Type"] == "SecureString"
-    candidates.mark("TOKEN", candidate)
-    assert candidates.look(parameter, "TOKEN")[1].revert
-    candidates.replace(parameter, "new")
+    pending_values.create("TOKEN", "new", 1, ALICE)
+    pending_values.create("TOKEN", "second", 1, ALICE)
+    _dummy, pending = pending_values.look(parameter, "TOKEN")
+    assert (pending.value, pending.base, pending.revert) == ("new", 1, False)
+    assert read(ssm, PENDING)["Type"] == "SecureString"
+    pending_values.mark("TOKEN", pending)
+    assert pending_values.look(parameter, "TOKEN")[1].revert
+    pending_values.replace(parameter, "new")
     with pytest.raises(DeployError, match="Somebody else changed"):
-        candidates.replace(parameter, "newer")
+        pending_values.replace(parameter, "newer")
     now = read(ssm, NAME)
     assert (now["Value"], now["Version"], now["Type"]) == ("new", 2, "SecureString")
     for _dummy in range(2):
-        candidates.drop("TOKEN")
-    assert candidates.look(parameter, "TOKEN")[1] is None
+        pending_values.drop("TOKEN")
+    assert pending_values.look(parameter, "TOKEN")[1] is None
 
 
 @pytest.mark.parametrize("before", ["never taken", "given back", "over"])
 def test_of_many_who_want_the_lock_at_once_one_gets_it(ssm: t.Any, before: str) -> None:
-    candidates = Candidates(ssm, "/app-rotation")
+    pending_values = PendingValues(ssm, "/app-rotation")
     if before != "never taken":
-        candidates.lock(ALICE, -1 if before == "over" else 60)
+        pending_values.lock(ALICE, -1 if before == "over" else 60)
     if before == "given back":
-        candidates.unlock(ALICE.run)
+        pending_values.unlock(ALICE.run)
 
     def take(number: int) -> str | None:
         try:
-            candidates.lock(Holder(f"person {number}", "laptop", f"run {number}"), 60)
+            pending_values.lock(Holder(f"person {number}", "laptop", f"run {number}"), 60)
         except DeployError as problem:
             assert "is rotating secrets" in str(problem)
             return None

@@ -1,6 +1,6 @@
-"""What a rotation keeps in Parameter Store: candidates beside the path that deploys read, and the lock.
+"""What a rotation keeps in Parameter Store: pending values beside the path that deploys read, and the lock.
 
-A candidate is one SecureString that holds the value together with what is to be known of it, as JSON: so both are written at
+A pending value is one SecureString that holds the value together with what is to be known of it, as JSON: so both are written at
 once, and can be read without ssm:DescribeParameters and ssm:GetParameterHistory.
 
 Parameter Store doesn't promise that a read sees an earlier write. So every write waits until a read shows its version, and
@@ -33,7 +33,7 @@ _TRIES = 5
 
 
 @dataclasses.dataclass(frozen=True)
-class Candidate:
+class PendingValue:
     """A value that is to replace version `base` of a parameter, or with `revert` is to go again; who began it, and when."""
 
     value: str = dataclasses.field(repr=False)
@@ -49,12 +49,12 @@ class Holder:
     """Who rotates: the person, from where, and the name of the run."""
 
     by: str
-    origin: str
+    started_from: str
     run: str
 
 
-def candidates_path(paths: list[str], wanted: str | None) -> str:
-    """The path for candidates.
+def pending_path(paths: list[str], wanted: str | None) -> str:
+    """The path for pending values.
 
     :raises DeployError: deploys would read what is there, or it is no path.
     """
@@ -64,13 +64,13 @@ def candidates_path(paths: list[str], wanted: str | None) -> str:
     for read in paths:
         if f"{path}/".startswith(f"{read.rstrip('/')}/"):
             raise DeployError(
-                f"Deploys would read the candidates, as {path} is below {read}. Give candidates_path another place."
+                f"Deploys would read the pending values, as {path} is below {read}. Give pending_path another place."
             )
     return path
 
 
-class Candidates:
-    """The candidates and the lock below a path, and the parameters they are for.
+class PendingValues:
+    """The pending values and the lock below a path, and the parameters they are for.
 
     :param client: a boto3 SSM client, with retries configured.
     :param path: a hierarchy that deploys don't read, such as `/popcon-rotation`.
@@ -94,10 +94,10 @@ class Candidates:
         self._sleep = sleep
         self._lock = f"{self._path}/lock"
 
-    def look(self, parameter: Parameter, key: str) -> tuple[Parameter, Candidate | None]:
-        """The newest version of a parameter, and the candidate for the key it makes.
+    def look(self, parameter: Parameter, key: str) -> tuple[Parameter, PendingValue | None]:
+        """The newest version of a parameter, and the pending value for the key it makes.
 
-        :raises DeployError: the parameter is gone, or what is in the candidate's place is none.
+        :raises DeployError: the parameter is gone, or what is in the pending value's place is none.
         """
         name = self._name(key)
         found = self._read(parameter.name, name)
@@ -105,19 +105,19 @@ class Candidates:
             raise DeployError(f"The parameter {parameter.name} is gone: somebody deleted it. Make it again.")
         now = found[parameter.name]
         newest = dataclasses.replace(parameter, version=now["Version"], value=now["Value"])
-        return newest, _candidate(name, found[name]["Value"]) if name in found else None
+        return newest, _pending_value(name, found[name]["Value"]) if name in found else None
 
     def create(self, key: str, value: str, base: int, holder: Holder) -> None:
-        """Store a candidate, unless there is one: the one that is there stays."""
-        candidate = Candidate(value, base, False, holder.by, holder.run, self._time(0))
-        self._put(self._name(key), _json(candidate), "SecureString", overwrite=False)
+        """Store a pending value, unless there is one: the one that is there stays."""
+        pending = PendingValue(value, base, False, holder.by, holder.run, self._time(0))
+        self._put(self._name(key), _json(pending), "SecureString", overwrite=False)
 
-    def mark(self, key: str, candidate: Candidate) -> None:
-        """Note that a candidate is to be taken back, whatever happens."""
-        self._put(self._name(key), _json(dataclasses.replace(candidate, revert=True)), "SecureString")
+    def mark(self, key: str, pending: PendingValue) -> None:
+        """Note that a pending value is to be taken back, whatever happens."""
+        self._put(self._name(key), _json(dataclasses.replace(pending, revert=True)), "SecureString")
 
     def drop(self, key: str) -> None:
-        """Delete a candidate; one that is gone is fine."""
+        """Delete a pending value; one that is gone is fine."""
         from botocore.exceptions import ClientError
 
         with aws_errors_in_words(f"delete {self._name(key)}", "ssm:DeleteParameter", self._client.meta.region_name):
@@ -221,22 +221,25 @@ class Candidates:
         )
 
 
-def _json(candidate: Candidate) -> str:
-    return json.dumps(dataclasses.asdict(candidate))
+def _json(pending: PendingValue) -> str:
+    return json.dumps(dataclasses.asdict(pending))
 
 
-def _candidate(name: str, text: str) -> Candidate:
+def _pending_value(name: str, text: str) -> PendingValue:
     try:
-        return Candidate(**t.cast(Json, json_object(text.encode())))
+        return PendingValue(**t.cast(Json, json_object(text.encode())))
     except TypeError:
         raise DeployError(
-            f"{name} is no candidate of a rotation. Move it elsewhere: this path is for rotations."
+            f"{name} is no pending value of a rotation. Move it elsewhere: this path is for rotations."
         ) from None
 
 
 def _lock(name: str, text: str) -> Json:
-    lock = json_object(text.encode())
-    if lock is None or not {"by", "origin", "run", "expires"} <= lock.keys():
+    # Earlier versions wrote `origin`.
+    lock = {
+        "started_from" if key == "origin" else key: value for key, value in (json_object(text.encode()) or {}).items()
+    }
+    if not {"by", "started_from", "run", "expires"} <= lock.keys():
         raise DeployError(f"{name} is no lock of a rotation. Move it elsewhere: this path is for rotations.")
     return lock
 
@@ -244,6 +247,6 @@ def _lock(name: str, text: str) -> Json:
 def _held(lock: Json) -> DeployError:
     until = f", until {lock['expires']} at the latest" if lock["expires"] else ""
     return DeployError(
-        f"{lock['by']} ({lock['origin']}) is rotating secrets{until}. Run again when that is done; if nothing is at work there any "
-        f"more, go on with it under the name of that run: -e secret_rotation_run={lock['run']}"
+        f"{lock['by']} ({lock['started_from']}) is rotating secrets{until}. Run again when that is done; if that run was killed, "
+        f"resume it under its name: -e secret_rotation_run={lock['run']}"
     )

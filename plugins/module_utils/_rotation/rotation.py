@@ -1,6 +1,6 @@
-"""A rotation of secrets in steps, each decided from what is seen, so that one that was killed is gone on with by doing it again.
+"""A rotation of secrets in steps, each decided from what is seen, so a killed rotation resumes when it is run again.
 
-The parameter always holds a value that logs in, and a second candidate is never made while there is one: it is stored first,
+The parameter always holds a value that logs in, and a second pending value is never made while there is one: it is stored first,
 applied second, put into the parameter third, and the old value retired last, once all hosts are proven to have the new one.
 """
 
@@ -14,25 +14,14 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import enum
-import math
-import secrets
-import string
 import typing as t
 
 from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError, attempt
+from ansible_collections.popcon.deploy.plugins.module_utils._common.text import now
 from ansible_collections.popcon.deploy.plugins.module_utils._common.types import Json
-from ansible_collections.popcon.deploy.plugins.module_utils._rotation.pending import Candidate, Candidates, Holder
-from ansible_collections.popcon.deploy.plugins.module_utils._rotation.strategies.table import (
-    Exec,
-    Strategy,
-    make_strategy,
-)
+from ansible_collections.popcon.deploy.plugins.module_utils._rotation.pending import Holder, PendingValue, PendingValues
+from ansible_collections.popcon.deploy.plugins.module_utils._rotation.request import Secret
 from ansible_collections.popcon.deploy.plugins.module_utils._settings.parameters import Parameter, pin
-
-LENGTH = 32
-ALPHABET = string.ascii_letters + string.digits + "-_"
-# What nobody tries all of.
-LEAST_BITS = 96
 
 
 class Step(enum.Enum):
@@ -55,41 +44,25 @@ BACKWARD = (Step.MARK, Step.RESTORE, Step.ROLL_OUT, Step.DISCARD)
 LAST = (Step.RETIRE, Step.DISCARD)
 # What makes a new version of the parameter.
 WRITING = {Step.PROMOTE, Step.RESTORE}
+# History lines to search for rotations that a run ended before it was killed.
+HISTORY_LINES = 1000
 
 
 @dataclasses.dataclass(frozen=True)
 class Seen:
-    """What there is of a secret: its parameter, the candidate, what the parameter had before the candidate, what logs in."""
+    """What there is of a secret: its parameter, the pending value, what the parameter had before that, and what logs in."""
 
     parameter: Parameter
-    candidate: Candidate | None
+    pending: PendingValue | None
     old: str | None = dataclasses.field(repr=False)
     current_works: bool
-    candidate_works: bool
+    pending_works: bool
     old_works: bool
 
     @property
     def promoted(self) -> bool:
-        """Whether the parameter has the candidate's value."""
-        return self.candidate is not None and self.candidate.value == self.parameter.value
-
-
-@dataclasses.dataclass(frozen=True)
-class Secret:
-    """A secret to rotate: its parameter, what logs in with it, and of what new values are made.
-
-    `tells` is whether the strategy can tell a value that logs in from one that doesn't.
-    """
-
-    parameter: Parameter
-    strategy: Strategy
-    length: int
-    alphabet: str
-    tells: bool
-
-    def generate(self) -> str:
-        """A new random value."""
-        return "".join(secrets.choice(self.alphabet) for _character in range(self.length))
+        """Whether the parameter has the pending value."""
+        return self.pending is not None and self.pending.value == self.parameter.value
 
 
 def next_step(seen: Seen, revert: bool) -> Step:
@@ -100,8 +73,8 @@ def next_step(seen: Seen, revert: bool) -> Step:
     :param revert: whether the rotation is to be taken back. One that was begun to be taken back is so anyway.
     :raises DeployError: nothing may be done; the text says why, and what a person can do.
     """
-    name, version, candidate = seen.parameter.name, seen.parameter.version, seen.candidate
-    if candidate is None:
+    name, version, pending = seen.parameter.name, seen.parameter.version, seen.pending
+    if pending is None:
         if revert:
             return Step.NOTHING
         if not seen.current_works:
@@ -110,19 +83,19 @@ def next_step(seen: Seen, revert: bool) -> Step:
             )
         return Step.CREATE
     kept_works = seen.old_works if seen.promoted else seen.current_works
-    if candidate.revert and kept_works:
+    if pending.revert and kept_works:
         return Step.RESTORE if seen.promoted else Step.DISCARD
     if revert and kept_works:
         return Step.MARK
-    if not seen.promoted and version != candidate.base:
+    if not seen.promoted and version != pending.base:
         raise DeployError(
-            f"{name} has version {version}, but the rotation under way is to replace version {candidate.base}: somebody changed "
+            f"{name} has version {version}, but the rotation under way is to replace version {pending.base}: somebody changed "
             "it by hand. If what it has now logs in, take the rotation back (revert), which leaves that there. Otherwise put a "
             "value there that does log in, then the same."
         )
-    if revert and seen.candidate_works:
+    if revert and seen.pending_works:
         raise DeployError(
-            f"The rotation of {name} can't be taken back: only the new value logs in. Go on with it, without revert."
+            f"The rotation of {name} can't be taken back: only the new value logs in. Run it without revert."
         )
     if seen.promoted:
         if seen.current_works:
@@ -131,12 +104,12 @@ def next_step(seen: Seen, revert: bool) -> Step:
             f"Version {version} of {name}, which a rotation put there, does not log in. "
             f"{'Take the rotation back (revert).' if seen.old_works else 'Nor does the one before: a person is needed.'}"
         )
-    if seen.candidate_works:
+    if seen.pending_works:
         return Step.PROMOTE
     if seen.current_works:
         return Step.APPLY
     raise DeployError(
-        f"Neither version {version} of {name} nor the candidate for it logs in. A person is needed: see whether the service runs "
+        f"Neither version {version} of {name} nor the pending value for it logs in. A person is needed: see whether the service runs "
         "and knows the user, and give the user the password that the parameter has."
     )
 
@@ -154,63 +127,23 @@ def planned(step: Step, seen: Seen, tells: bool) -> list[Step]:
 
 def state_of(seen: Seen, tells: bool) -> str:
     """How far a rotation is: `settled` if there is none, `created`, `applied`, `promoted` or `reverting`."""
-    if seen.candidate is None:
+    if seen.pending is None:
         return "settled"
-    if seen.candidate.revert:
+    if seen.pending.revert:
         return "reverting"
     if seen.promoted:
         return "promoted"
-    return "applied" if tells and seen.candidate_works else "created"
+    return "applied" if tells and seen.pending_works else "created"
 
 
-def find_secrets(
-    keys: t.Sequence[str],
-    declared: t.Mapping[str, t.Any],
-    parameters: t.Mapping[str, Parameter],
-    settings: t.Mapping[str, str],
-    executor: t.Callable[[str | None], Exec],
-) -> dict[str, Secret]:
-    """The secrets to rotate, by key.
+def ended_by(run: str, history: t.Callable[[int], list[Json]], seconds: int) -> set[str]:
+    """The keys whose rotation a run of this name has ended in the last so many seconds.
 
-    :param keys: which of the declared ones.
-    :param declared: from a key to the options of its strategy, as in the inventory.
-    :param parameters: from a key to its parameter.
-    :param settings: from a key to its newest value, for the strategies; may change as the rotation goes on.
-    :param executor: gives what runs commands in a service; None where the options name none.
-    :raises DeployError: a key that isn't declared or has no parameter, or options that can't be used.
+    :param history: gives the newest lines of the history, so many at most.
     """
-    if not keys:
-        raise DeployError("No secret is named to be rotated.")
-    undeclared = sorted(set(keys) - set(declared))
-    if undeclared:
-        raise DeployError(
-            f"Not declared as secrets that can be rotated: {', '.join(undeclared)}. There are: {', '.join(sorted(declared)) or 'none'}."
-        )
-    missing = sorted(set(keys) - set(parameters))
-    if missing:
-        raise DeployError(f"No parameter makes {', '.join(missing)}. Check the path.")
-    found = {}
-    for key in keys:
-        options = declared[key]
-        if not isinstance(options, dict):
-            raise DeployError(f"The options of {key} are no mapping: give it at least a strategy.")
-        length, alphabet = options.get("length", LENGTH), options.get("alphabet", ALPHABET)
-        _check_strength(key, length, alphabet)
-        strategy = make_strategy({**options, "key": key}, settings, executor(options.get("service")))
-        found[key] = Secret(parameters[key], strategy, length, alphabet, options.get("strategy") != "plain")
-    return found
-
-
-def _check_strength(key: str, length: t.Any, alphabet: t.Any) -> None:
-    if not isinstance(length, int) or not isinstance(alphabet, str):
-        raise DeployError(f"The length of {key} must be a number, and its alphabet a text.")
-    # Parameter Store refuses values with {{.
-    if not alphabet.isascii() or not alphabet.isprintable() or "{" in alphabet:
-        raise DeployError(f"The alphabet of {key} may hold printable ASCII characters only, and no opening brace.")
-    if length * math.log2(max(1, len(set(alphabet)))) < LEAST_BITS or len(set(alphabet)) < len(alphabet):
-        raise DeployError(
-            f"A value of {key} would be too easy to guess: make it longer, or its alphabet of more characters, each there once."
-        )
+    since = now(ago=seconds)
+    lines = [line for line in history(HISTORY_LINES) if line["time"] >= since]
+    return {line["key"] for line in lines if line["action"] == "rotation" and line["run"] == run}
 
 
 class Rotation:
@@ -229,7 +162,7 @@ class Rotation:
     def __init__(
         self,
         client: t.Any,
-        candidates: Candidates,
+        pending_values: PendingValues,
         wanted: t.Mapping[str, Secret],
         settings: dict[str, str],
         holder: Holder,
@@ -237,7 +170,7 @@ class Rotation:
         ended: t.Collection[str] = (),
     ) -> None:
         self._client = client
-        self._candidates = candidates
+        self._pending = pending_values
         self._secrets = wanted
         self._settings = settings
         self._holder = holder
@@ -253,8 +186,8 @@ class Rotation:
             if step is None:
                 problems.append(problem or "")
                 continue
-            steps = planned(step, seen, secret.tells)
-            entry = _entry(key, seen, state_of(seen, secret.tells), steps)
+            steps = planned(step, seen, secret.strategy.tells)
+            entry = _entry(key, seen, state_of(seen, secret.strategy.tells), steps)
             entries.append({**entry, "new_version": None} if WRITING & set(steps) else entry)
         if problems:
             raise DeployError("\n".join(problems))
@@ -278,34 +211,34 @@ class Rotation:
             if any(problems):
                 raise DeployError("\n".join(filter(None, problems)))
             entries = [self._retire(key, seen[key]) for key in seen]
-        self._candidates.unlock(self._holder.run)
+        self._pending.unlock(self._holder.run)
         return entries
 
     @contextlib.contextmanager
     def _locked(self, seconds: int) -> t.Iterator[None]:
-        self._candidates.lock(self._holder, seconds)
+        self._pending.lock(self._holder, seconds)
         try:
             yield
         except Exception:
             with contextlib.suppress(DeployError):
-                self._candidates.unlock(self._holder.run)
+                self._pending.unlock(self._holder.run)
             raise
 
     def _look(self, key: str) -> Seen:
         secret = self._secrets[key]
-        parameter, candidate = self._candidates.look(secret.parameter, key)
+        parameter, pending = self._pending.look(secret.parameter, key)
         self._settings[key] = parameter.value
         works = secret.strategy.logs_in
         current_works = works(parameter.value)
-        if candidate is None:
+        if pending is None:
             return Seen(parameter, None, None, current_works, False, False)
-        if candidate.value != parameter.value:
-            return Seen(parameter, candidate, None, current_works, works(candidate.value), False)
-        (before,) = pin(self._client, [parameter], {parameter.name: candidate.base})
-        return Seen(parameter, candidate, before.value, current_works, current_works, works(before.value))
+        if pending.value != parameter.value:
+            return Seen(parameter, pending, None, current_works, works(pending.value), False)
+        (before,) = pin(self._client, [parameter], {parameter.name: pending.base})
+        return Seen(parameter, pending, before.value, current_works, current_works, works(before.value))
 
     def _next_step(self, key: str, seen: Seen, revert: bool) -> Step:
-        return Step.NOTHING if seen.candidate is None and key in self._ended else next_step(seen, revert)
+        return Step.NOTHING if seen.pending is None and key in self._ended else next_step(seen, revert)
 
     def _advance(self, key: str, revert: bool) -> Json:
         done: list[Step] = []
@@ -313,7 +246,7 @@ class Rotation:
             seen = self._look(key)
             step = self._next_step(key, seen, revert)
             if step in LAST or step is Step.NOTHING:
-                return _entry(key, seen, state_of(seen, self._secrets[key].tells), done)
+                return _entry(key, seen, state_of(seen, self._secrets[key].strategy.tells), done)
             if step in done:
                 raise DeployError(
                     f"The new value of {seen.parameter.name} does not log in, although it was applied. Nothing uses it yet. Check the "
@@ -323,24 +256,24 @@ class Rotation:
             done.append(step)
 
     def _do(self, step: Step, key: str, seen: Seen) -> None:
-        secret, parameter, candidate = self._secrets[key], seen.parameter, seen.candidate
-        if candidate is None:
-            self._candidates.create(key, secret.generate(), parameter.version, self._holder)
+        secret, parameter, pending = self._secrets[key], seen.parameter, seen.pending
+        if pending is None:
+            self._pending.create(key, secret.generate(), parameter.version, self._holder)
         elif step is Step.APPLY:
-            secret.strategy.apply(parameter.value, candidate.value)
+            secret.strategy.apply(parameter.value, pending.value)
         elif step is Step.MARK:
-            self._candidates.mark(key, candidate)
+            self._pending.mark(key, pending)
         else:
-            self._candidates.replace(parameter, t.cast(str, seen.old) if step is Step.RESTORE else candidate.value)
+            self._pending.replace(parameter, t.cast(str, seen.old) if step is Step.RESTORE else pending.value)
 
     def _retire(self, key: str, seen: Seen) -> Json:
-        secret, candidate = self._secrets[key], seen.candidate
-        if candidate is None:
+        secret, pending = self._secrets[key], seen.pending
+        if pending is None:
             return _entry(key, seen, "settled", [])
-        step, gone = (Step.RETIRE, seen.old) if seen.promoted else (Step.DISCARD, candidate.value)
+        step, gone = (Step.RETIRE, seen.old) if seen.promoted else (Step.DISCARD, pending.value)
         name, kept = seen.parameter.name, seen.parameter.value
         secret.strategy.retire(kept, t.cast(str, gone))
-        if secret.tells:
+        if secret.strategy.tells:
             if secret.strategy.logs_in(t.cast(str, gone)):
                 raise DeployError(
                     f"The value of {name} that was retired still logs in. Run again; nothing is lost meanwhile."
@@ -359,16 +292,16 @@ class Rotation:
             old_version=entry["old_version"],
             new_version=entry["new_version"],
             result=entry["state"],
-            since=candidate.since,
+            since=pending.since,
             **dataclasses.asdict(self._holder),
         )
-        self._candidates.drop(key)
+        self._pending.drop(key)
         return entry
 
 
 def _unready(key: str, seen: Seen, proven: int | None) -> str | None:
     """Why a secret can't be retired, or None, also where there is nothing to retire."""
-    if seen.candidate is None:
+    if seen.pending is None:
         return None
     step, problem = attempt(next_step, seen, False)
     if problem:
@@ -388,7 +321,7 @@ def _entry(key: str, seen: Seen, state: str, steps: t.Iterable[Step]) -> Json:
     return {
         "key": key,
         "name": seen.parameter.name,
-        "old_version": seen.candidate.base if seen.candidate else version,
+        "old_version": seen.pending.base if seen.pending else version,
         "new_version": version,
         "state": state,
         "steps": [step.value for step in steps],

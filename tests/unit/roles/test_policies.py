@@ -26,7 +26,7 @@ REGION, ACCOUNT, NAME, KEY = (
 )
 VALUES: dict[str, str | list[str]] = {
     "NAME": NAME, "MARK": f"popcon.deploy/{NAME}", "REGION": REGION, "ACCOUNT": ACCOUNT, "KEY": [KEY],
-    "PATHS": ["/popcon"], "SINGLE_PARAMETERS": ["/popcon-deploy/GIT_TOKEN"], "PATH": "popcon", "CANDIDATES": "popcon-rotation",
+    "PATHS": ["/popcon"], "SINGLE_PARAMETERS": ["/popcon-deploy/GIT_TOKEN"], "PATH": "popcon", "PENDING": "popcon-rotation",
     "REPOSITORIES": ["dev-app"], "BUCKET": f"{NAME}-transfer", "DOCUMENT": f"{NAME}-session",
     "SUBJECTS": ["repo:org/gitops:environment:dev"], "PRINCIPALS": [], "KEY_ALIAS": f"alias/{NAME}",
     "BOUNDED_ROLES": [f"{NAME}-{role}" for role in ("host", "rotation", "builder", "deployer")],

@@ -22,9 +22,9 @@ def test_only_the_new_values_log_in(controller, settings):
         assert not mysql_login(controller, user, old)
 
 
-def test_each_has_one_new_version_and_no_candidate(controller):
+def test_each_has_one_new_version_and_no_pending_value(controller):
     assert (parameters.version("DB_PASSWORD"), parameters.version("DB_ROOT_PASSWORD")) == (2, 2)
-    assert parameters.candidates() == {}
+    assert parameters.pending_values() == {}
     assert controller.health()["ok"]
 
 

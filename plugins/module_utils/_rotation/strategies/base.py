@@ -1,6 +1,6 @@
 """What a strategy of secret rotation is, and what those that work in a service's container share.
 
-Adding one takes a file with its class and a line in the table of `_strategies`.
+Adding one takes a file with its class and a line in `table.py`.
 """
 
 # Copyright (c) 2026, popcon.deploy contributors
@@ -34,6 +34,10 @@ class Strategy(t.Protocol):
     #: The options without which there is no such strategy, and those it can do without, beside COMMON_OPTIONS.
     required: t.ClassVar[frozenset[str]]
     optional: t.ClassVar[frozenset[str]]
+    #: Whether it changes the service of one host, which other hosts' services know nothing of.
+    per_host: t.ClassVar[bool]
+    #: Whether `logs_in` can tell a valid value from any other.
+    tells: t.ClassVar[bool]
 
     def __init__(self, options: Options, settings: Settings, run: Exec) -> None:
         """:param settings: the application's settings by key, as they are now."""
@@ -41,7 +45,7 @@ class Strategy(t.Protocol):
     def logs_in(self, value: str) -> bool:
         """Whether the value is accepted, by a real login and a real query. Where nothing checks it: True."""
 
-    def apply(self, current: str, candidate: str) -> None:
+    def apply(self, current: str, pending: str) -> None:
         """Make both values valid."""
 
     def retire(self, kept: str, gone: str) -> None:

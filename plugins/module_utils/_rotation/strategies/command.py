@@ -34,6 +34,9 @@ class Command(InService):
 
     required: t.ClassVar[frozenset[str]] = frozenset({"service", "command"})
     optional: t.ClassVar[frozenset[str]] = frozenset()
+    # The program runs on one host and changes the value for all.
+    per_host: t.ClassVar[bool] = False
+    tells: t.ClassVar[bool] = True
 
     def __init__(self, options: Options, settings: Settings, run: Exec) -> None:
         super().__init__(options, settings, run)
@@ -49,9 +52,9 @@ class Command(InService):
             raise self._ended("test", status, "0 for a value that is accepted, 1 for one that is refused")
         return status == 0
 
-    def apply(self, current: str, candidate: str) -> None:
+    def apply(self, current: str, pending: str) -> None:
         """The program's step `apply`."""
-        self._done("apply", current, candidate)
+        self._done("apply", current, pending)
 
     def retire(self, kept: str, gone: str) -> None:
         """The program's step `retire`."""

@@ -33,10 +33,10 @@ class MariaDb(SqlAccounts):
     # Its own server, whose certificate it may not know.
     client_options = ("skip-ssl-verify-server-cert",)
 
-    def _add(self, host: str, current: str, candidate: str) -> None:
+    def _add(self, host: str, current: str, pending: str) -> None:
         ways = self._ways(host, current)
         self._must_have(host, ways, current)
-        new = _Way(_PASSWORD, native_hash(candidate))
+        new = _Way(_PASSWORD, native_hash(pending))
         if new not in ways:
             self._identify(host, current, [new, *ways])
 

@@ -48,11 +48,11 @@ class MySql(SqlAccounts):
     # Without TLS, the server wants the password encrypted with a key of its own.
     client_options = ("get-server-public-key",)
 
-    def _add(self, host: str, current: str, candidate: str) -> None:
+    def _add(self, host: str, current: str, pending: str) -> None:
         slots = self._slots(host, current)
         if not any(_matches(current, slot) for slot in slots[1:]):
             raise self._lost(host)
-        if any(_matches(candidate, slot) for slot in slots[1:]):
+        if any(_matches(pending, slot) for slot in slots[1:]):
             return
         if slots.second and not _matches(current, slots.second):
             raise self._account_problem(
@@ -66,7 +66,7 @@ class MySql(SqlAccounts):
                 "somebody has set another password, and the setting's is only the second one",
                 f"Decide which {self._key} shall be, and set it by hand",
             )
-        self._alter(host, current, slots, f"{_identified(slots, candidate)} RETAIN CURRENT PASSWORD")
+        self._alter(host, current, slots, f"{_identified(slots, pending)} RETAIN CURRENT PASSWORD")
 
     def _remove(self, host: str, kept: str, gone: str) -> None:
         slots = self._slots(host, kept)

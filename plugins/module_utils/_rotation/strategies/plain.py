@@ -18,6 +18,8 @@ class Plain:
 
     required: t.ClassVar[frozenset[str]] = frozenset()
     optional: t.ClassVar[frozenset[str]] = frozenset()
+    per_host: t.ClassVar[bool] = False
+    tells: t.ClassVar[bool] = False
 
     def __init__(self, options: Options, settings: Settings, run: Exec) -> None:
         """Nothing of these is used."""
@@ -26,7 +28,7 @@ class Plain:
         """True: there is nobody to ask."""
         return True
 
-    def apply(self, current: str, candidate: str) -> None:
+    def apply(self, current: str, pending: str) -> None:
         """Do nothing."""
 
     def retire(self, kept: str, gone: str) -> None:

@@ -34,6 +34,8 @@ class Redis(WithAdmin):
 
     required: t.ClassVar[frozenset[str]] = frozenset({"service"})
     optional: t.ClassVar[frozenset[str]] = frozenset({"user", "user_key", "admin_user", "admin_key"})
+    per_host: t.ClassVar[bool] = True
+    tells: t.ClassVar[bool] = True
 
     def __init__(self, options: Options, settings: Settings, run: Exec) -> None:
         super().__init__(options, settings, run, default_user="default")
@@ -60,9 +62,9 @@ class Redis(WithAdmin):
             raise self._strange()
         return True
 
-    def apply(self, current: str, candidate: str) -> None:
-        """Add the candidate's hash to the user."""
-        self._change(current, candidate, remove=False)
+    def apply(self, current: str, pending: str) -> None:
+        """Add the pending value's hash to the user."""
+        self._change(current, pending, remove=False)
 
     def retire(self, kept: str, gone: str) -> None:
         """Remove the hash of `gone`; open connections stay."""

@@ -64,6 +64,8 @@ class SqlAccounts(WithAdmin, abc.ABC):
 
     required: t.ClassVar[frozenset[str]] = frozenset({"service", "admin_user", "admin_key"})
     optional: t.ClassVar[frozenset[str]] = frozenset({"user", "user_key", "hosts"})
+    per_host: t.ClassVar[bool] = True
+    tells: t.ClassVar[bool] = True
     #: The client.
     program: t.ClassVar[str]
     #: Lines for its option file.
@@ -89,10 +91,10 @@ class SqlAccounts(WithAdmin, abc.ABC):
         """
         return all(self._logs_in(host, value) for host in self._hosts)
 
-    def apply(self, current: str, candidate: str) -> None:
-        """Add the candidate to each account that does not have it."""
+    def apply(self, current: str, pending: str) -> None:
+        """Add the pending value to each account that does not have it."""
         for host in self._hosts:
-            self._add(host, current, candidate)
+            self._add(host, current, pending)
 
     def retire(self, kept: str, gone: str) -> None:
         """Take `gone` from each account that has it; open sessions stay."""
@@ -100,7 +102,7 @@ class SqlAccounts(WithAdmin, abc.ABC):
             self._remove(host, kept, gone)
 
     @abc.abstractmethod
-    def _add(self, host: str, current: str, candidate: str) -> None: ...
+    def _add(self, host: str, current: str, pending: str) -> None: ...
 
     @abc.abstractmethod
     def _remove(self, host: str, kept: str, gone: str) -> None: ...

@@ -7,6 +7,8 @@
 
 from __future__ import annotations
 
+import typing as t
+
 from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.exec import Exec
 from ansible_collections.popcon.deploy.plugins.module_utils._rotation.strategies.base import (
@@ -21,7 +23,7 @@ from ansible_collections.popcon.deploy.plugins.module_utils._rotation.strategies
 from ansible_collections.popcon.deploy.plugins.module_utils._rotation.strategies.plain import Plain
 from ansible_collections.popcon.deploy.plugins.module_utils._rotation.strategies.redis import Redis
 
-__all__ = ["STRATEGIES", "Exec", "Strategy", "make_strategy"]
+__all__ = ["STRATEGIES", "Exec", "Strategy", "make_strategy", "strategy_class"]
 
 STRATEGIES: dict[str, type[Strategy]] = {
     "command": Command,
@@ -32,6 +34,19 @@ STRATEGIES: dict[str, type[Strategy]] = {
 }
 
 
+def strategy_class(key: str, options: t.Any) -> type[Strategy]:
+    """The class of the strategy that a secret's options name.
+
+    :raises DeployError: they name none that there is.
+    """
+    if not isinstance(options, t.Mapping):
+        raise DeployError(f"The options of {key} are no mapping: give it at least a strategy.")
+    name = options.get("strategy")
+    if not isinstance(name, str) or name not in STRATEGIES:
+        raise DeployError(f"The strategy of {key} in secret_rotation_secrets must be one of {', '.join(STRATEGIES)}.")
+    return STRATEGIES[name]
+
+
 def make_strategy(options: Options, settings: Settings, run: Exec) -> Strategy:
     """The strategy of one secret.
 
@@ -40,11 +55,9 @@ def make_strategy(options: Options, settings: Settings, run: Exec) -> Strategy:
     :param run: runs a command in the container of the service that the options name.
     :raises DeployError: an unknown strategy, an option that it lacks or does not have, a setting that is not there.
     """
-    name = options.get("strategy")
+    made = strategy_class(options["key"], options)
+    name = options["strategy"]
     entry = f"{options['key']} in secret_rotation_secrets"
-    if not isinstance(name, str) or name not in STRATEGIES:
-        raise DeployError(f"The strategy of {entry} must be one of {', '.join(STRATEGIES)}.")
-    made = STRATEGIES[name]
     missing = sorted(made.required - set(options))
     if missing:
         raise DeployError(f"{entry} lacks {', '.join(missing)}, which the strategy {name} needs.")

@@ -30,9 +30,9 @@ def called(monkeypatch: pytest.MonkeyPatch) -> t.Callable[..., dict[str, t.Any]]
 def test_it_adds_who_where_and_a_new_run(called: t.Callable[..., dict[str, t.Any]]) -> None:
     first, second = called(phase="plan", run=None), called(phase="plan")
     assert first.pop("run") != second.pop("run")
-    assert first == second == {"phase": "plan", "by": "alice", "origin": "laptop"}
+    assert first == second == {"phase": "plan", "by": "alice", "started_from": "laptop"}
 
 
 def test_what_is_given_stays(called: t.Callable[..., dict[str, t.Any]]) -> None:
-    given = {"run": "run-1", "by": "bob", "origin": "https://ci/7"}
+    given = {"run": "run-1", "by": "bob", "started_from": "https://ci/7"}
     assert called(**given) == given

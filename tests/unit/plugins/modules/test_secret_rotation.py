@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import re
 import string
 import sys
 import typing as t
@@ -21,6 +22,7 @@ moto = pytest.importorskip("moto", reason="no moto (pip install 'moto[ssm]')")
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.popcon.deploy.plugins.module_utils._docker import exec
 from ansible_collections.popcon.deploy.plugins.module_utils._release.records import Records
+from ansible_collections.popcon.deploy.plugins.module_utils._rotation.strategies.table import STRATEGIES
 from ansible_collections.popcon.deploy.plugins.modules import secret_rotation
 from botocore.client import BaseClient
 
@@ -129,7 +131,7 @@ def run(ssm: t.Any, bin_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixt
             "region": REGION,
             "run": "run-1",
             "by": "alice",
-            "origin": "laptop",
+            "started_from": "laptop",
             "_ansible_check_mode": check,
             **options,
         }
@@ -180,7 +182,7 @@ def test_a_rotation(run: t.Callable[..., dict], ssm: t.Any, bin_folder: Path, tm
             }
         ],
         "by": "alice",
-        "origin": "laptop",
+        "started_from": "laptop",
         "run": "run-1",
     }
     assert time.endswith("Z")
@@ -213,7 +215,8 @@ def test_a_rotation(run: t.Callable[..., dict], ssm: t.Any, bin_folder: Path, tm
 
 
 def test_several_are_rotated_and_taken_back(run: t.Callable[..., dict], ssm: t.Any, bin_folder: Path) -> None:
-    both = {"rotate": ["JWT_SECRET", "DB_PASSWORD", "JWT_SECRET"]}
+    # As -e rotate= gives them.
+    both = {"rotate": "[JWT_SECRET,DB_PASSWORD,JWT_SECRET]"}
     assert [entry["state"] for entry in run(**both)["rotated"]] == ["promoted"] * 2
     assert len(value(ssm, "/popcon/JWT_SECRET")) == 48
     taken_back = run(revert=True, **both)["rotated"]
@@ -268,10 +271,10 @@ def test_the_key_is_for_all_that_is_encrypted(run: t.Callable[..., dict], calls:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"candidates_path": "/popcon/x"}, "Deploys would read the candidates, as /popcon/x is below /popcon."),
-        ({"candidates_path": "/popcon/"}, "Deploys would read the candidates"),
+        ({"pending_path": "/popcon/x"}, "Deploys would read the pending values, as /popcon/x is below /popcon."),
+        ({"pending_path": "/popcon/"}, "Deploys would read the pending values"),
         ({"path": ["/", "/popcon"]}, "as /popcon-rotation is below /."),
-        ({"candidates_path": "x"}, "'x' is not a parameter path"),
+        ({"pending_path": "x"}, "'x' is not a parameter path"),
         ({"path": ["/nope"]}, "No parameters under /nope"),
         ({"rotate": ["NOPE"]}, "Not declared as secrets that can be rotated: NOPE."),
         ({"rotate": []}, "No secret is named"),
@@ -311,14 +314,21 @@ def test_a_phase_waits_for_a_deploy_on_the_host(
 ) -> None:
     monkeypatch.setattr(secret_rotation, "WAIT_SECONDS", 0)
     with Records(str(tmp_path / "state"), "popcon").locked({"by": "bob"}, 0, print):
-        assert "popcon is being deployed by bob" in run()["msg"]
+        assert "The deploy lock of popcon is held by bob" in run()["msg"]
         assert run("plan")["rotated"][0]["state"] == "settled"
     assert run()["changed"]
 
 
+def test_the_documentation_lists_the_strategies_that_there_are() -> None:
+    option = yaml.safe_load(secret_rotation.DOCUMENTATION)["options"]["secrets"]
+    listed = re.search(r"one of (.*?), and what", option["description"][0])
+    assert listed
+    assert re.findall(r"V\((\w+)\)", listed[1]) == list(STRATEGIES)
+
+
 def test_examples_and_role_name_options_that_there_are() -> None:
-    tasks = [*yaml.safe_load(secret_rotation.EXAMPLES), *yaml.safe_load((ROLE / "tasks/main.yml").read_text())]
-    for task in tasks:
+    role, _shown = yaml.safe_load((ROLE / "tasks/main.yml").read_text())
+    for task in [*yaml.safe_load(secret_rotation.EXAMPLES), role]:
         assert task["popcon.deploy.secret_rotation"].keys() <= secret_rotation.ARGUMENT_SPEC.keys() | {"region"}
     specified = yaml.safe_load((ROLE / "meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
     used = (ROLE / "tasks/main.yml").read_text()
@@ -330,7 +340,7 @@ def policy() -> str:
     """The role's policy, filled in."""
     key = f"arn:aws:kms:{REGION}:123456789012:key/1"
     return string.Template((ROLE / "files/policy.json").read_text()).substitute(
-        REGION=REGION, ACCOUNT="123456789012", PATH="popcon", CANDIDATES="popcon-rotation", KEY=key
+        REGION=REGION, ACCOUNT="123456789012", PATH="popcon", PENDING="popcon-rotation", KEY=key
     )
 
 

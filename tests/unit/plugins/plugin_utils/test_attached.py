@@ -89,7 +89,7 @@ def test_the_module_is_called_with_the_same_arguments_until_it_is_done(shown: li
     assert shown == ["web1: one", "web1: two", "web1: three"]
     assert action.calls[0] == action.calls[1] == action.calls[2]
     assert re.fullmatch("[0-9a-f]{32}", action.calls[0].pop("run"))
-    assert action.calls[0] == {"by": "alice", "origin": socket.gethostname(), "attach_seconds": 60}
+    assert action.calls[0] == {"by": "alice", "started_from": socket.gethostname(), "attach_seconds": 60}
     assert action.closed == 0
 
 
@@ -101,7 +101,7 @@ def test_each_task_is_a_run_of_its_own() -> None:
 
 
 def test_what_the_task_says_goes_first() -> None:
-    given = {"run": "r1", "by": "bob", "origin": "there", "attach_seconds": 5, "project": "popcon"}
+    given = {"run": "r1", "by": "bob", "started_from": "there", "attach_seconds": 5, "project": "popcon"}
     action = Action([done()], timeout=60, args=given)
     action.go()
     assert action.calls == [given]
@@ -220,7 +220,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.popcon.deploy.plugins.module_utils._release import detached
 
 def main():
-    spec = dict(run={}, by={}, origin={}, attach_seconds=dict(type="float"), folder=dict(type="path"))
+    spec = dict(run={}, by={}, started_from={}, attach_seconds=dict(type="float"), folder=dict(type="path"))
     module = AnsibleModule(spec, supports_check_mode=True)
     zipped = __file__
     def work(say):
@@ -233,7 +233,7 @@ def main():
         except RuntimeError:
             pass
         return {"answer": 42, "changed": True}
-    about = {key: module.params[key] for key in ("by", "origin")}
+    about = {key: module.params[key] for key in ("by", "started_from")}
     followed = detached.follow(
         module.params["folder"] + "/runs", module.params["run"], work, lambda say, died: {}, module.params["attach_seconds"], about)
     if followed.finished and followed.failure:
@@ -300,4 +300,4 @@ def test_a_run_that_outlives_its_module_in_a_real_playbook(tmp_path: Path) -> No
     assert len(runs) > 2
     assert len(set(runs)) == 1
     state = json.loads((tmp_path / "runs" / f"{runs[0]}.json").read_bytes())
-    assert (state["by"], state["origin"], state["delivered"]) == ("alice", socket.gethostname(), True)
+    assert (state["by"], state["started_from"], state["delivered"]) == ("alice", socket.gethostname(), True)

@@ -1,4 +1,4 @@
-"""Rotation: its whole table of decisions, and that one killed anywhere is gone on with, with a value that logs in all the time."""
+"""Rotation: its whole table of decisions, and that one killed anywhere resumes, with a value that logs in all the time."""
 
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
@@ -15,11 +15,12 @@ import pytest
 pytest.importorskip("botocore", reason="no boto3")
 
 from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError
+from ansible_collections.popcon.deploy.plugins.module_utils._rotation import request
 from ansible_collections.popcon.deploy.plugins.module_utils._rotation import rotation as _rotation
-from ansible_collections.popcon.deploy.plugins.module_utils._rotation.pending import Candidate, Candidates, Holder
+from ansible_collections.popcon.deploy.plugins.module_utils._rotation.pending import Holder, PendingValue, PendingValues
+from ansible_collections.popcon.deploy.plugins.module_utils._rotation.request import Secret
 from ansible_collections.popcon.deploy.plugins.module_utils._rotation.rotation import (
     Rotation,
-    Secret,
     Seen,
     Step,
     next_step,
@@ -39,8 +40,8 @@ NEITHER = "Neither version 3"
 FORWARD_ONLY_BACK = r"Take the rotation back \(revert\)."
 PERSON = "Nor does the one before"
 
-# What is there, whether it is marked to be taken back, whether that is asked for; and then for (current, candidate) logging
-# in, or where the candidate is promoted for (current, old): yes-yes, yes-no, no-yes, no-no.
+# What is there, whether it is marked to be taken back, whether that is asked for; and then for (current, pending value) logging
+# in, or where the pending value is promoted for (current, old): yes-yes, yes-no, no-yes, no-no.
 TABLE = [
     ("begun", False, False, Step.PROMOTE, Step.APPLY, Step.PROMOTE, NEITHER),
     ("begun", False, True, Step.MARK, Step.MARK, TOO_LATE, NEITHER),
@@ -68,10 +69,10 @@ def seen(where: str, marked: bool, current: bool, other: bool) -> Seen:
     parameter = Parameter(
         "/popcon/K", "/popcon", 4 if where == "promoted" else 3, "new" if where == "promoted" else "old"
     )
-    candidate = None if where == "none" else Candidate("new", base, marked, "alice", "run-1", "2026-11-23T07:00:00Z")
+    pending = None if where == "none" else PendingValue("new", base, marked, "alice", "run-1", "2026-11-23T07:00:00Z")
     if where == "promoted":
-        return Seen(parameter, candidate, "old", current, current, other)
-    return Seen(parameter, candidate, None, current, other, False)
+        return Seen(parameter, pending, "old", current, current, other)
+    return Seen(parameter, pending, None, current, other, False)
 
 
 @pytest.mark.parametrize(("where", "marked", "asked", "works", "wanted"), ROWS)
@@ -84,7 +85,7 @@ def test_next_step(where: str, marked: bool, asked: bool, works: tuple[bool, boo
         assert "/popcon/K" in str(error.value)
 
 
-def test_next_step_without_a_candidate() -> None:
+def test_next_step_without_a_pending_value() -> None:
     assert next_step(seen("none", False, True, False), False) is Step.CREATE
     assert next_step(seen("none", False, True, False), True) is Step.NOTHING
     assert next_step(seen("none", False, False, False), True) is Step.NOTHING
@@ -133,6 +134,8 @@ def test_no_value_is_in_a_repr() -> None:
 class Database:
     """Two password slots as MySQL's user has them, each statement of which is one thing that happens."""
 
+    tells = True
+
     def __init__(self, bomb: Bomb, password: str) -> None:
         self.bomb = bomb
         self.primary: str | None = password
@@ -145,11 +148,11 @@ class Database:
     def logs_in(self, value: str) -> bool:
         return self.bomb.around(lambda: self.knows(value))
 
-    def apply(self, current: str, candidate: str) -> None:
-        if self.logs_in(candidate) or self.deaf:
+    def apply(self, current: str, pending: str) -> None:
+        if self.logs_in(pending) or self.deaf:
             return
         assert self.knows(current)
-        self._set(candidate, self.primary)
+        self._set(pending, self.primary)
 
     def retire(self, kept: str, gone: str) -> None:
         assert self.knows(kept)
@@ -183,12 +186,12 @@ class World:
         self.settings = {"DB_PASSWORD": "old"}
 
     def rotation(self, run: str = "run-1") -> Rotation:
-        candidates = Candidates(self.store, "/popcon-rotation", None, self.clock, self.clock.sleep)
+        pending_values = PendingValues(self.store, "/popcon-rotation", None, self.clock, self.clock.sleep)
         parameter = Parameter(self.NAME, "/popcon", 0, "")
-        secret = Secret(parameter, self.database, 32, _rotation.ALPHABET, True)
+        secret = Secret(parameter, self.database, 32, request.ALPHABET)
         holder = Holder("alice", "laptop", run)
         ended = {line["key"] for line in self.audit if line["run"] == run}
-        return Rotation(self.store, candidates, {"DB_PASSWORD": secret}, self.settings, holder, self._note, ended)
+        return Rotation(self.store, pending_values, {"DB_PASSWORD": secret}, self.settings, holder, self._note, ended)
 
     def play(self, run: str = "run-1", revert: bool = False) -> list[dict[str, t.Any]]:
         (entry,) = self.rotation(run).advance(revert, 3600)
@@ -199,7 +202,7 @@ class World:
     def main(self) -> str:
         return self.store.value(self.NAME) or ""
 
-    def candidate(self) -> dict[str, t.Any] | None:
+    def pending(self) -> dict[str, t.Any] | None:
         text = self.store.value("/popcon-rotation/DB_PASSWORD")
         return json.loads(text) if text else None
 
@@ -222,7 +225,7 @@ class World:
 
     def assert_settled(self, value: str | None = None) -> None:
         """One value, which all have, and no trace of a rotation."""
-        assert self.candidate() is None
+        assert self.pending() is None
         assert (self.database.primary, self.database.secondary) == (self.main(), None)
         assert set(self.hosts) == {self.main()}
         assert value in (None, self.main())
@@ -240,12 +243,12 @@ def places(late: int = 0) -> range:
 
 
 def begun_world() -> World:
-    """A world where a rotation was killed after the candidate was applied."""
+    """A world where a rotation was killed after the pending value was applied."""
     for at in range(100):
         world = World()
         kill(world, at, lambda world=world: world.rotation().advance(False, 3600))
         if world.database.secondary:
-            assert (world.main(), bool(world.candidate())) == ("old", True)
+            assert (world.main(), bool(world.pending())) == ("old", True)
             return world
     raise AssertionError
 
@@ -262,7 +265,7 @@ def test_a_rotation() -> None:
     (entry,) = world.rotation().plan(False)
     assert (entry["state"], entry["steps"]) == ("settled", ["create", "apply", "promote", "roll out", "retire"])
     assert (entry["old_version"], entry["new_version"]) == (1, None)
-    assert (world.main(), world.candidate()) == ("old", None)
+    assert (world.main(), world.pending()) == ("old", None)
 
     (entry,) = world.rotation().advance(False, 3600)
     assert entry == {
@@ -294,7 +297,7 @@ def test_a_rotation() -> None:
             "result": "retired",
             "since": "2027-01-15T08:00:00Z",
             "by": "alice",
-            "origin": "laptop",
+            "started_from": "laptop",
             "run": "run-1",
         }
     ]
@@ -307,20 +310,20 @@ def test_a_rotation() -> None:
 @pytest.mark.parametrize(
     ("error", "next_run", "wait"),
     [
-        pytest.param(Killed(), "run-1", 0, id="killed, gone on with under its name"),
-        pytest.param(Killed(), "run-2", 3601, id="killed, gone on with when the lock is over"),
-        pytest.param(DeployError("no"), "run-2", 0, id="failed, gone on with at once"),
+        pytest.param(Killed(), "run-1", 0, id="killed, resumed under its name"),
+        pytest.param(Killed(), "run-2", 3601, id="killed, resumed when the lock is over"),
+        pytest.param(DeployError("no"), "run-2", 0, id="failed, resumed at once"),
     ],
 )
-def test_a_rotation_cut_anywhere_is_gone_on_with(error: BaseException, next_run: str, wait: int, late: int) -> None:
+def test_a_rotation_cut_anywhere_resumes(error: BaseException, next_run: str, wait: int, late: int) -> None:
     for at in places(late):
         world = World(late)
         kill(world, at, world.play, error)
-        begun = world.candidate() is not None or world.main() == "old"
+        begun = world.pending() is not None or world.main() == "old"
         if isinstance(error, DeployError) and world.hosts != ["old", "old"]:
             # What a playbook does when the roll-out fails.
             with contextlib.suppress(DeployError):
-                world.rotation()._candidates.unlock("run-1")
+                world.rotation()._pending.unlock("run-1")
         world.clock.sleep(wait)
         try:
             world.play(next_run)
@@ -330,7 +333,7 @@ def test_a_rotation_cut_anywhere_is_gone_on_with(error: BaseException, next_run:
             world.clock.sleep(3601)
             world.play(next_run)
         world.assert_settled()
-        # One more only where nothing was left to go on with, and somebody else asks for one.
+        # One more only where nothing was left to resume, and somebody else asks for one.
         assert len(world.values()) == (2 if begun or next_run == "run-1" else 3), at
 
 
@@ -340,8 +343,8 @@ def test_a_rotation_cut_anywhere_can_be_taken_back_which_may_be_cut_anywhere() -
         for again in range(0, 70, 3):
             world = World()
             kill(world, at, world.play)
-            new = world.main() if world.main() != "old" else (world.candidate() or {}).get("value")
-            begun, too_late = world.candidate() is not None, not world.database.knows("old")
+            new = world.main() if world.main() != "old" else (world.pending() or {}).get("value")
+            begun, too_late = world.pending() is not None, not world.database.knows("old")
             world.bomb.at = world.bomb.count + again
             finished = marked = False
             try:
@@ -351,15 +354,15 @@ def test_a_rotation_cut_anywhere_can_be_taken_back_which_may_be_cut_anywhere() -
                 assert TOO_LATE in str(problem), at
                 assert too_late
             except Killed:
-                marked = bool((world.candidate() or {}).get("revert"))
+                marked = bool((world.pending() or {}).get("revert"))
             world.bomb.at = None
             if finished or marked:
-                # Without being asked for again, it goes on where it was begun.
+                # It resumes without revert.
                 if marked:
                     world.play()
                 value = new if not begun and new and world.main() == new else "old"
                 outcomes.add("kept" if value == new else "back")
-                assert world.candidate() is None
+                assert world.pending() is None
                 if begun or world.main() != "old":
                     world.assert_settled(value)
             else:
@@ -402,19 +405,19 @@ def test_a_change_by_hand_is_not_overwritten_and_stays_when_the_rotation_is_take
     world.hosts = ["by hand"] * 2
     world.rotation().retire({"DB_PASSWORD": entry["new_version"]}, 3600)
     assert (world.main(), world.database.primary, world.database.secondary) == ("by hand", "by hand", None)
-    assert world.candidate() is None
+    assert world.pending() is None
 
 
 def test_a_change_by_hand_at_the_moment_of_promotion_is_not_overwritten() -> None:
     world = World()
     rotation = world.rotation()
-    replace = rotation._candidates.replace
+    replace = rotation._pending.replace
 
     def slower(*args: t.Any) -> None:
         world.store.put(world.NAME, "by hand", "SecureString")
         replace(*args)
 
-    rotation._candidates.replace = slower
+    rotation._pending.replace = slower
     with pytest.raises(DeployError, match="Somebody else changed"):
         rotation.advance(False, 3600)
     assert world.main() == "by hand"
@@ -427,24 +430,24 @@ def test_nothing_is_retired_without_proof(proof: dict[str, int]) -> None:
     with pytest.raises(DeployError, match=r"not proven that all hosts have version 2 of /popcon/DB_PASSWORD"):
         world.rotation().retire(proof, 3600)
     assert world.database.knows("old")
-    assert world.candidate()
+    assert world.pending()
 
 
 def test_nothing_is_retired_before_it_is_promoted() -> None:
     world = begun_world()
     with pytest.raises(DeployError, match="not promoted yet"):
         world.rotation().retire({"DB_PASSWORD": 1}, 3600)
-    assert world.candidate()
+    assert world.pending()
 
 
-def test_an_old_value_that_still_logs_in_is_told() -> None:
+def test_an_old_value_that_still_logs_in_is_an_error() -> None:
     world = World()
     world.rotation().advance(False, 3600)
     world.database.deaf = True
     with pytest.raises(DeployError, match="that was retired still logs in") as error:
         world.rotation().retire({"DB_PASSWORD": 2}, 3600)
     assert world.main() not in str(error.value)
-    assert world.candidate()
+    assert world.pending()
     assert world.audit == []
     world.database.deaf = False
     world.hosts = [world.main()] * 2
@@ -453,16 +456,16 @@ def test_an_old_value_that_still_logs_in_is_told() -> None:
     world.assert_settled()
 
 
-def test_a_value_that_is_lost_on_retirement_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_value_that_is_lost_on_retirement_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World()
     world.rotation().advance(False, 3600)
     monkeypatch.setattr(world.database, "retire", lambda _kept, _gone: world.database._set(None, None))
     with pytest.raises(DeployError, match="does not log in after the other one was retired"):
         world.rotation().retire({"DB_PASSWORD": 2}, 3600)
-    assert world.candidate()
+    assert world.pending()
 
 
-def test_a_candidate_that_does_not_log_in_is_not_promoted() -> None:
+def test_a_pending_value_that_does_not_log_in_is_not_promoted() -> None:
     world = World()
     world.database.deaf = True
     with pytest.raises(DeployError, match="does not log in, although it was applied"):
@@ -492,27 +495,30 @@ def test_the_failure_counts_that_came_first() -> None:
         raise refusal("AccessDeniedException")
 
     rotation = world.rotation()
-    lock = rotation._candidates.lock
+    lock = rotation._pending.lock
 
     def locked(*args: t.Any) -> None:
         lock(*args)
         world.store.put_parameter = deny
 
-    rotation._candidates.lock = locked
+    rotation._pending.lock = locked
     with pytest.raises(DeployError, match="does not log in, so it can't be rotated"):
         rotation.advance(False, 3600)
 
 
-def test_all_problems_are_told_before_anything_is_changed() -> None:
+def test_all_problems_are_said_before_anything_is_changed() -> None:
     world = World()
-    store, candidates = world.store, Candidates(world.store, "/popcon-rotation", None, world.clock, world.clock.sleep)
+    store, pending_values = (
+        world.store,
+        PendingValues(world.store, "/popcon-rotation", None, world.clock, world.clock.sleep),
+    )
     databases = {key: Database(world.bomb, "old") for key in ("A", "B", "C")}
     databases["B"].primary = databases["C"].primary = "other"
     wanted = {}
     for key, database in databases.items():
         store.put(f"/popcon/{key}", "old", "SecureString")
-        wanted[key] = Secret(Parameter(f"/popcon/{key}", "/popcon", 1, "old"), database, 32, _rotation.ALPHABET, True)
-    rotation = Rotation(store, candidates, wanted, {}, Holder("alice", "laptop", "run-1"), world._note)
+        wanted[key] = Secret(Parameter(f"/popcon/{key}", "/popcon", 1, "old"), database, 32, request.ALPHABET)
+    rotation = Rotation(store, pending_values, wanted, {}, Holder("alice", "laptop", "run-1"), world._note)
     with pytest.raises(DeployError, match=r"(?s)/popcon/B does not log in.*\n.*/popcon/C does not log in"):
         rotation.advance(False, 3600)
     assert not [name for name in store.versions if name.startswith("/popcon-rotation/") and not name.endswith("lock")]
@@ -521,19 +527,16 @@ def test_all_problems_are_told_before_anything_is_changed() -> None:
     assert len({store.value(f"/popcon/{key}") for key in databases}) == 3
 
 
-def plain(declared: t.Any, keys: t.Sequence[str] = ("TOKEN",)) -> dict[str, Secret]:
-    parameters = {key: Parameter(f"/popcon/{key}", "/popcon", 1, "old") for key in ("TOKEN", "OTHER")}
-    return _rotation.find_secrets(keys, declared, parameters, {}, lambda _service: None)
-
-
 def test_a_secret_that_nothing_checks() -> None:
     store, clock = Store({"/popcon/TOKEN": "old"}), Clock()
-    candidates = Candidates(store, "/popcon-rotation", None, clock, clock.sleep)
+    pending_values = PendingValues(store, "/popcon-rotation", None, clock, clock.sleep)
     lines: list[dict[str, t.Any]] = []
+    declared = {"TOKEN": {"strategy": "plain", "length": 24, "alphabet": "0123456789abcdef"}}
+    parameters = {"TOKEN": Parameter("/popcon/TOKEN", "/popcon", 1, "old")}
     rotation = Rotation(
         store,
-        candidates,
-        plain({"TOKEN": {"strategy": "plain", "length": 24, "alphabet": "0123456789abcdef"}}),
+        pending_values,
+        request.find_secrets(["TOKEN"], declared, parameters, {}, lambda _service: None),
         {},
         Holder("alice", "laptop", "run-1"),
         lambda **fields: lines.append(fields),
@@ -545,42 +548,3 @@ def test_a_secret_that_nothing_checks() -> None:
     assert set(store.value("/popcon/TOKEN") or "") <= set("0123456789abcdef")
     (entry,) = rotation.retire({"TOKEN": 2}, 3600)
     assert (entry["state"], len(lines)) == ("retired", 1)
-
-
-def test_values_are_random_and_of_the_alphabet() -> None:
-    secret = Secret(Parameter("/popcon/TOKEN", "/popcon", 1, ""), Database(Bomb(), ""), 500, "abc-", True)
-    values = {secret.generate() for _dummy in range(3)}
-    assert len(values) == 3
-    assert {frozenset(value) for value in values} == {frozenset("abc-")}
-    assert {len(value) for value in values} == {500}
-
-
-@pytest.mark.parametrize(
-    ("declared", "keys", "words"),
-    [
-        ({}, [], "No secret is named to be rotated."),
-        ({"TOKEN": {}}, ["B", "A"], r"can be rotated: A, B\. There are: TOKEN\."),
-        ({}, ["TOKEN"], r"There are: none\."),
-        ({"NEW": {"strategy": "plain"}}, ["NEW"], r"No parameter makes NEW\."),
-        ({"TOKEN": "plain"}, ["TOKEN"], "The options of TOKEN are no mapping"),
-        ({"TOKEN": {"strategy": "nope"}}, ["TOKEN"], "The strategy of TOKEN .* must be one of command, "),
-        ({"TOKEN": {"strategy": "plain", "length": "32"}}, ["TOKEN"], "length of TOKEN must be a number"),
-        ({"TOKEN": {"strategy": "plain", "length": 15}}, ["TOKEN"], "too easy to guess"),
-        ({"TOKEN": {"strategy": "plain", "alphabet": "aaaab"}}, ["TOKEN"], "too easy to guess"),
-        ({"TOKEN": {"strategy": "plain", "alphabet": ""}}, ["TOKEN"], "too easy to guess"),
-        ({"TOKEN": {"strategy": "plain", "alphabet": "abcdefghé"}}, ["TOKEN"], "printable ASCII"),
-        ({"TOKEN": {"strategy": "plain", "alphabet": "abcdefgh\n"}}, ["TOKEN"], "printable ASCII"),
-        ({"TOKEN": {"strategy": "plain", "alphabet": "abcdefgh{"}}, ["TOKEN"], "no opening brace"),
-    ],
-)
-def test_what_can_not_be_rotated(declared: dict, keys: list[str], words: str) -> None:
-    with pytest.raises(DeployError, match=words):
-        plain(declared, keys)
-
-
-def test_a_secrets_strategy_is_made_with_its_key_and_its_service() -> None:
-    services = []
-    parameters = {"DB": Parameter("/popcon/DB", "/popcon", 1, "old")}
-    declared = {"DB": {"strategy": "command", "service": "db", "command": ["rotate"]}}
-    _rotation.find_secrets(["DB"], declared, parameters, {}, services.append)
-    assert services == ["db"]

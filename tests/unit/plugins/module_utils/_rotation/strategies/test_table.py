@@ -59,6 +59,11 @@ def test_every_strategy_is_tested_here():
     assert set(OPTIONS) == set(STRATEGIES)
 
 
+def test_every_strategy_says_what_it_is():
+    assert {name for name, strategy in STRATEGIES.items() if strategy.per_host} == {"mariadb", "mysql", "redis"}
+    assert {name for name, strategy in STRATEGIES.items() if not strategy.tells} == {"plain"}
+
+
 @pytest.mark.parametrize("name", OPTIONS)
 def test_options_of_every_strategy(name):
     assert made(name, length=40, alphabet="abc")
