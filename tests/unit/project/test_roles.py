@@ -104,8 +104,10 @@ def test_what_a_default_takes_from_another_role_is_an_option_of_it(role: Path) -
 def test_molecule_runs_it_with_few_and_with_most_options(role: Path) -> None:
     def given(scenario: Path) -> set[str]:
         assert list(scenario.glob("test_*.py")), f"{scenario.name} tests nothing"
-        provisioner = read(scenario / "molecule.yml").get("provisioner", {})
-        return own & provisioner.get("inventory", {"group_vars": {"role": {}}})["group_vars"]["role"].keys()
+        found = read(scenario / "molecule.yml")
+        for key in ("provisioner", "inventory", "group_vars", "role"):
+            found = found.get(key, {})
+        return own & found.keys()
 
     own = specs(role)["main"]["options"].keys()
     few, most = (given(COLLECTION / "molecule" / name) for name in (role.name, f"{role.name}_alternative"))
