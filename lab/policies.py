@@ -70,13 +70,13 @@ def _shipped(policy: str, key_arn: str) -> dict[str, Any]:
 
 
 def bucket() -> dict[str, Any]:
-    """The transfer bucket's own policy, the one that the role deploy_target comes with."""
-    return _shipped("deploy_target/files/bucket_policy.json", "")
+    """The transfer bucket's own policy, the one that the role app_hosts comes with."""
+    return _shipped("app_hosts/files/bucket_policy.json", "")
 
 
 def session_document() -> dict[str, Any]:
-    """What sessions of a deployment are like, as the role deploy_target has it."""
-    return _shipped("deploy_target/files/session_document.json", "")
+    """What sessions of a deployment are like, as the role app_hosts has it."""
+    return _shipped("app_hosts/files/session_document.json", "")
 
 
 def controller() -> dict[str, Any]:

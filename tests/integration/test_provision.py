@@ -36,8 +36,8 @@ SECRETS = ("DB_USERNAME", "DB_PASSWORD", "DB_ROOT_PASSWORD", "GIT_TOKEN")
 CANARIES = {f"POPCON_{name}": f"canary-{name.lower()}-$`\"'x" for name in SECRETS}
 VARIABLES = {
     # The only AMIs whose parameters moto has.
-    "deploy_target_image": "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64",
-    "deploy_target_instances": [{"name": f"{NAME}-{n}", "subnet": f"{NAME}-public-a"} for n in (1, 2)],
+    "app_hosts_image": "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64",
+    "app_hosts_instances": [{"name": f"{NAME}-{n}", "subnet": f"{NAME}-public-a"} for n in (1, 2)],
     "iam_access_planner_subjects": ["repo:org/gitops:environment:dev-plan"],
     "iam_access_provisioner_subjects": ["repo:org/gitops:environment:dev-apply"],
 }

@@ -22,7 +22,7 @@ from ansible_collections.popcon.deploy.tests.integration.emulators import enviro
 from ansible_collections.popcon.deploy.tests.integration.plays import COLLECTIONS_PATH, ansible_settings
 
 ROOT = Path(__file__).parents[2]
-BEFORE = {"commit": "c1", "images": {}, "result": "good", "parameters": {"/app/A": 3}}
+BEFORE = {"commit": "c1", "images": {}, "result": "succeeded", "parameters": {"/app/A": 3}}
 AFTER = {**BEFORE, "parameters": {"/app/A": 4}}
 SECRETS = {"A": {"strategy": "plain"}}
 

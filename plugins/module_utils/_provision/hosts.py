@@ -84,8 +84,8 @@ def found(raw: Json, settings: Json, mark: str) -> list[Resource]:
 def protect(rows: list[Json], settings: Json) -> list[Json]:
     """The rows, but no instance is removed that nobody named: it may have lost its name tag, and it has data."""
     note = (
-        "is not in deploy_target_instances: give it back its tag Name, take it into the inventory, or let it go, data and "
-        'all, with -e \'{"deploy_target_remove": ["%s"]}\''
+        "is not in app_hosts_instances: give it back its tag Name, take it into the inventory, or let it go, data and "
+        'all, with -e \'{"app_hosts_remove": ["%s"]}\''
     )
     return [
         {**row, "action": "conflict", "note": note % row["name"]}

@@ -102,10 +102,14 @@ def test_what_a_default_takes_from_another_role_is_an_option_of_it(role: Path) -
 
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
 def test_molecule_runs_it_with_few_and_with_most_options(role: Path) -> None:
-    scenarios = COLLECTION / "extensions/molecule" / role.name
-    for name in ("default", "alternative"):
-        assert list((scenarios / name).glob("test_*.py")), f"{role.name}/{name} tests nothing"
+    def given(scenario: Path) -> set[str]:
+        assert list(scenario.glob("test_*.py")), f"{scenario.name} tests nothing"
+        found = read(scenario / "molecule.yml")
+        for key in ("provisioner", "inventory", "group_vars", "role"):
+            found = found.get(key, {})
+        return own & found.keys()
+
     own = specs(role)["main"]["options"].keys()
-    few, most = (own & read(scenarios / name / "vars.yml").keys() for name in ("default", "alternative"))
+    few, most = (given(COLLECTION / "molecule" / name) for name in (role.name, f"{role.name}_alternative"))
     assert len(few) < len(most)
     assert len(most) > 0.75 * len(own), own - most

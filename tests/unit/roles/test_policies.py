@@ -69,7 +69,7 @@ def as_list(value: str | list[str]) -> list[str]:
 
 def test_all_policies_are_found() -> None:
     assert [f"{path.parts[-3]}/{path.stem}" for path in FILES] == [
-        "deploy_target/bucket_policy", "iam_access/builder", "iam_access/ci_trust", "iam_access/deployer", "iam_access/host",
+        "app_hosts/bucket_policy", "iam_access/builder", "iam_access/ci_trust", "iam_access/deployer", "iam_access/host",
         "iam_access/host_trust", "iam_access/planner", "iam_access/provisioner", "iam_access/rotation_trust", "secret_rotation/policy",
     ]  # fmt: skip
 
@@ -280,6 +280,6 @@ def test_what_a_role_of_who_provisions_has_fits() -> None:
 
 
 def test_the_session_document_keeps_nothing() -> None:
-    inputs = json.loads((ROLES / "deploy_target/files/session_document.json").read_text())["inputs"]
+    inputs = json.loads((ROLES / "app_hosts/files/session_document.json").read_text())["inputs"]
     assert (inputs["s3BucketName"], inputs["cloudWatchLogGroupName"]) == ("", "")
     assert int(inputs["maxSessionDuration"]) <= 120

@@ -23,7 +23,7 @@ RELEASE = {
     "commit": "c1",
     "images": {"web": {"pinned": "w@1"}},
     "parameters": {"/app/A": 4, "/app/B": 2},
-    "result": "good",
+    "result": "succeeded",
 }
 ROTATED = [
     {"key": "A", "name": "/app/A", "old_version": 3, "new_version": 4},
@@ -106,7 +106,7 @@ def test_a_host_without_drift_is_no_obstacle(result: str) -> None:
         ({"result": "started"}, True),
         ({"result": "interrupted", "parameters": {"/app/A": 5}}, True),
         ({"result": "failed"}, False),
-        ({"result": "good"}, False),
+        ({"result": "succeeded"}, False),
         ({"result": "started", "commit": "c2"}, False),
         ({"result": "interrupted", "images": {"web": {"pinned": "w@2"}}}, False),
     ],
