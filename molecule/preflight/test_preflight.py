@@ -19,7 +19,7 @@ def test_what_is_missing_is_no_problem(result):
 
 def test_what_could_not_be_checked_without_is_said(result):
     assert {"engine", "compose", "identity", "parameters", "token", "repository"} <= set(result["unchecked"])
-    assert not result["at_target"]
+    assert not result["up_to_date"]
 
 
 def test_nothing_was_installed_or_made(host):

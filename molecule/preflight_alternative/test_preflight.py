@@ -21,13 +21,12 @@ def test_the_host_is_who_it_should_be_and_may_what_it_must(result):
     there = {name for name in seed.parameters() if name.startswith("/popcon/")}
     assert set(result["parameters"]) == there
     # Without a login that was stored, it sees only that one could be had.
-    assert result["logged_in"] is None
+    assert result["logged_in"] is False
 
 
 def test_the_commit_is_known_and_wanted(result):
     assert len(result["commit"]) == 40
-    assert not result["at_target"]
-    assert result["inputs"] == "of another deploy"
+    assert not result["up_to_date"]
 
 
 def test_nothing_was_made(host):

@@ -74,10 +74,10 @@ options:
       - Nothing is stored; P(popcon.deploy.ecr_login#module) does that.
     type: list
     elements: str
-  inputs:
+  options_digest:
     description:
-      - Text that is another one as soon as an option of the deploy is, of those that have no option here, for example a hash
-        over them all. With it, RV(at_target) is told.
+      - Digest of the options of the deploy that have no option here, for example a hash over them all. A new digest means a new
+        release. With it, RV(up_to_date) is there.
       - It must be the one that P(popcon.deploy.compose_release#module) was given for the release.
     type: str
 requirements:
@@ -113,7 +113,7 @@ EXAMPLES = r"""
     repository: https://github.com/example/gitops.git
     token_parameter: /popcon-deploy/GIT_TOKEN
     registries: []
-    inputs: "{{ ['docker-compose.yml', '.env.example'] | to_json | hash('sha256') }}"
+    options_digest: "{{ ['docker-compose.yml', '.env.example'] | to_json | hash('sha256') }}"
     region: ap-northeast-2
   register: host
   failed_when: host.problems | length > 0
@@ -159,7 +159,7 @@ unchecked:
   returned: success
   type: list
   elements: str
-  choices: [engine, compose, identity, clock, parameters, token, repository, registries, target]
+  choices: [engine, compose, identity, clock, parameters, token, registries, repository, up_to_date]
   sample: [repository]
 identity:
   description: The ARN that AWS knows the host by; null if it was not asked.
@@ -180,35 +180,29 @@ commit:
   sample: 8c0de9a5bfb34f2b7c8d1e0f9a6b5c4d3e2f1a0b
 logged_in:
   description:
-    - O(registries), if for each of them a token is stored that has half of its life left and that it accepts, so that
-      P(popcon.deploy.ecr_login#module) would change nothing. Otherwise null.
+    - Whether for each of O(registries) a token is stored that has half of its life left and that the registry accepts, so that
+      P(popcon.deploy.ecr_login#module) would change nothing.
   returned: success
-  type: list
-  elements: str
-  sample: []
-inputs:
-  description: O(inputs), for the task that releases.
-  returned: success
-  type: str
-  sample: 2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae
+  type: bool
+  sample: true
 release:
   description: The record of the last successful release of O(project), without its parameters; null without one.
   returned: success
   type: dict
   sample: {"number": 12, "commit": "8c0de9a5bfb34f2b7c8d1e0f9a6b5c4d3e2f1a0b", "result": "succeeded", "by": "alice"}
 lock:
-  description: Who deploys O(project) at this moment; null if nobody does.
+  description: Who holds the deploy lock of O(project); null if nobody does.
   returned: success
   type: dict
-  sample: {"by": "alice", "origin": "laptop", "run": "5f1c", "since": "2026-11-23T07:00:00Z", "pid": 4711}
+  sample: {"by": "alice", "started_from": "laptop", "run": "5f1c", "since": "2026-11-23T07:00:00Z", "pid": 4711}
 services:
   description: The containers of O(project), as in RV(popcon.deploy.compose_release#module:services).
   returned: success
   type: list
   elements: dict
   sample: [{"service": "frontend", "container": "popcon-frontend-1", "state": "healthy"}]
-at_target:
-  description: Whether a deploy would change nothing; null without O(inputs).
+up_to_date:
+  description: Whether a deploy would change nothing; null without O(options_digest).
   returned: success
   type: bool
   sample: false
@@ -217,18 +211,18 @@ differences:
   returned: success
   type: list
   elements: str
-  sample: ["commit 0f1e2d3 -> 8c0de9a", "parameter /popcon/DB_HOST changed", "image of backend", "backend is unhealthy"]
+  sample: ["commit 0f1e2d3a4b5c -> 8c0de9a5bfb3", "parameter /popcon/DB_HOST: version 3 -> 4", "image of backend", "backend is unhealthy"]
 digests:
   description:
-    - The images of the last successful release as the registries have them now, by reference; empty without O(inputs). Those that no
-      registry told are left out.
+    - The images of the last successful release as the registries have them now, by reference; empty without O(options_digest). Those
+      that no registry told are left out.
   returned: success
   type: dict
   sample: {"example.com/web:latest": "example.com/web@sha256:9c5f0c3b"}
 checkout:
   description:
     - What of the result of P(popcon.deploy.gitops_checkout#module) a release needs, if O(project_dir) is at the wanted commit already and
-      its files are as that has them. Otherwise, and without O(inputs), null.
+      its files are as that has them. Otherwise, and without O(options_digest), null.
   returned: success
   type: dict
   sample:
@@ -238,34 +232,12 @@ checkout:
     tree: /opt/popcon/app
 """
 
-import functools
-import importlib.util
 import typing as t
-from concurrent.futures import ThreadPoolExecutor
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
-from ansible_collections.popcon.deploy.plugins.module_utils._common.aws import retrying_config, show_warnings
+from ansible_collections.popcon.deploy.plugins.module_utils._common.aws import show_warnings
 from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import attempt
-from ansible_collections.popcon.deploy.plugins.module_utils._common.types import Json
-from ansible_collections.popcon.deploy.plugins.module_utils._docker.container import row_of
-from ansible_collections.popcon.deploy.plugins.module_utils._docker.engine import Engine
-from ansible_collections.popcon.deploy.plugins.module_utils._git.command import check_ref, check_repository, private_git
-from ansible_collections.popcon.deploy.plugins.module_utils._git.token import read_token
-from ansible_collections.popcon.deploy.plugins.module_utils._preflight import host as _host
-from ansible_collections.popcon.deploy.plugins.module_utils._preflight.access import (
-    Findings,
-    Identity,
-    check_registries,
-    commit_of,
-    identify,
-    parameter_versions,
-)
-from ansible_collections.popcon.deploy.plugins.module_utils._registry import stored_logins
-from ansible_collections.popcon.deploy.plugins.module_utils._release.difference import texts
-from ansible_collections.popcon.deploy.plugins.module_utils._release.host import Host, look
-from ansible_collections.popcon.deploy.plugins.module_utils._release.record import Record
-from ansible_collections.popcon.deploy.plugins.module_utils._release.records import Records
-from ansible_collections.popcon.deploy.plugins.module_utils._status import up_to_date
+from ansible_collections.popcon.deploy.plugins.module_utils._preflight import look
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "project": {"type": "str"},
@@ -279,219 +251,8 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "token_username": {"type": "str", "default": "x-access-token", "no_log": False},
     "git_timeout": {"type": "int", "default": 120},
     "registries": {"type": "list", "elements": "str"},
-    "inputs": {"type": "str"},
+    "options_digest": {"type": "str"},
 }
-
-
-# What a deploy needs besides Docker, and what tells whether it is there.
-TOOLS: dict[str, t.Callable[[], object]] = {
-    "git": lambda: _host.version_of("git", "--version"),
-    "boto3": lambda: importlib.util.find_spec("boto3"),
-}
-
-# What AWS is asked for, and the option that asks for it.
-AWS_CHECKS = {"parameters": "parameter_paths", "token": "token_parameter", "registries": "registries"}
-
-
-def run(module: AnsibleAWSModule) -> tuple[Json, list[str]]:
-    """The module's result, and warnings."""
-    params = module.params
-    near, far = Findings(), Findings()
-    lacks = [name for name, there in TOOLS.items() if not there()]
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        # The host and the registries are looked at while AWS and the repository are asked, which takes as long.
-        answers = pool.submit(ask, module, far, lacks)
-        result = look_at_host(near, lacks)
-        if params["project"]:
-            check_docker(near, result, params)
-        project = near.tried(look_at_project, module, result) if params["project"] else None
-        asked = answers.result()
-    findings = near.joined(far)
-    result.update(identity=asked.identity, parameters=asked.parameters, commit=asked.commit, inputs=params["inputs"])
-    result["logged_in"] = params["registries"] if asked.logged_in else None
-    at_target = None if params["inputs"] is None else False
-    result.update(release=None, lock=None, services=[], at_target=at_target, differences=[], digests={}, checkout=None)
-    if project:
-        host = project.host
-        result.update(
-            release=record_without_parameters(host.release) if host.release else None,
-            lock=host.holder,
-            services=[row_of(container) for container in host.containers],
-        )
-        if params["inputs"] is not None:
-            result.update(compare(params, findings, result, project))
-    result.update(changed=False, problems=findings.problems, unchecked=findings.unchecked)
-    return result, findings.warnings
-
-
-def look_at_host(findings: Findings, lacks: list[str]) -> Json:
-    """What the host has, besides the tools that it lacks."""
-    there = {
-        "engine": _host.version_of("docker", "version", "--format", "{{.Server.Version}}"),
-        "compose": _host.version_of("docker", "compose", "version", "--short"),
-    }
-    return {
-        "distribution": _host.distribution(_host.read("/etc/os-release")),
-        **there,
-        "missing": [name for name, found in there.items() if not found] + lacks,
-        "daemon_config": findings.tried(_host.daemon_config) or {},
-    }
-
-
-def check_docker(findings: Findings, host: Json, params: Json) -> None:
-    """Note what of Docker is too old, and where it has too little room."""
-    for name, title, least in (
-        ("engine", "Docker Engine", _host.MINIMUM_ENGINE),
-        ("compose", "Docker Compose", _host.MINIMUM_COMPOSE),
-    ):
-        if host[name]:
-            findings.problem(_host.age_problem(title, host[name], least))
-        else:
-            findings.unchecked.append(name)
-    folder = _host.data_folder(host["daemon_config"])
-    if host["engine"]:
-        folder = findings.tried(Engine().data_folder) or folder
-    needed = int(params["min_free_gb"] * _host.GIGABYTE)
-    findings.problem(findings.tried(_host.room_problem, folder, needed, _host.DOCKER_FILES))
-    findings.problem(
-        findings.tried(_host.room_problem, params["project_dir"], _host.PROJECT_BYTES, _host.PROJECT_FILES)
-    )
-
-
-class Asked(t.NamedTuple):
-    """What AWS and the repository said, as far as they were asked.
-
-    The host's ARN, the versions of the parameters by their names, the token, whether the host needn't log in to registries, and
-    the commit.
-    """
-
-    identity: str | None = None
-    parameters: dict[str, int] | None = None
-    token: str | None = None
-    logged_in: bool = False
-    commit: str | None = None
-
-
-def ask(module: AnsibleAWSModule, findings: Findings, lacks: list[str]) -> Asked:
-    """Ask AWS and the repository for what the options name."""
-    params = module.params
-    asked = ask_aws(module, findings, lacks)
-    if not params["repository"]:
-        return asked
-    if "git" in lacks or (params["token_parameter"] and not asked.token):
-        findings.unchecked.append("repository")
-        return asked
-    return asked._replace(commit=findings.tried(ask_repository, module, asked.token))
-
-
-def ask_aws(module: AnsibleAWSModule, findings: Findings, lacks: list[str]) -> Asked:
-    """Ask AWS for what the options name."""
-    params = module.params
-    asked = [check for check, option in AWS_CHECKS.items() if params[option] is not None]
-    if not asked:
-        return Asked()
-    region = None if "boto3" in lacks else module.region
-    if region is None:
-        findings.unchecked += ["identity", "clock", *asked]
-        if "boto3" not in lacks:
-            findings.problem("No region is set: set the option region, or AWS_REGION on the host.")
-        return Asked()
-
-    def client(service: str, region: str | None = region, config: t.Any = None) -> t.Any:
-        return module.client(service, region=region, config=config or retrying_config())
-
-    ssm = functools.lru_cache(maxsize=1)(lambda: client("ssm"))
-
-    identity = identify(client)
-    check_identity(findings, identity, own_registry=params["registries"] == [])
-    if identity.problem and not identity.unreachable:
-        findings.unchecked += asked
-        return Asked()
-    versions = token = None
-    logged_in = False
-    if "parameters" in asked:
-        versions = parameter_versions(findings, ssm(), params["parameter_paths"])
-    if "token" in asked:
-        token = findings.tried(lambda: read_token(module, params["token_parameter"], ssm()))
-    if "registries" in asked:
-        names = params["registries"] or [identity.account]
-        if names == [None]:
-            findings.unchecked.append("registries")
-        else:
-            logged_in = check_registries(findings, names, region, client)
-    return Asked(identity.arn, versions, token, logged_in)
-
-
-def check_identity(findings: Findings, identity: Identity, own_registry: bool) -> None:
-    """Note what is wrong with who the host is, and with its clock.
-
-    :param own_registry: whether the account's own registry is meant, for which the account must be known.
-    """
-    if identity.problem and identity.unreachable and not own_registry:
-        findings.warnings.append(identity.problem)
-    else:
-        findings.problem(identity.problem)
-    if identity.arn is None:
-        findings.unchecked.append("identity")
-    if identity.ahead is None:
-        findings.unchecked.append("clock")
-    else:
-        problem, warning = _host.clock_verdict(identity.ahead)
-        findings.problem(problem)
-        findings.warnings += [warning] if warning else []
-
-
-def ask_repository(module: AnsibleAWSModule, token: str | None) -> str | None:
-    """The commit that is wanted, as for `commit_of`. Errors: DeployError."""
-    params = module.params
-    check_repository(params["repository"])
-    check_ref(params["ref"])
-    access = {
-        "username": params["token_username"],
-        "token": (lambda: token) if token else None,
-        "token_name": params["token_parameter"],
-    }
-    with private_git(params["repository"], params["git_timeout"], module.tmpdir, **access) as git:
-        return commit_of(git, params["ref"], params["project_dir"])
-
-
-class Project(t.NamedTuple):
-    """What was released and what runs; `digests` has the images of the last release as the registries have them now."""
-
-    host: Host
-    digests: dict[str, str]
-
-
-def look_at_project(module: AnsibleAWSModule, found: Json) -> Project:
-    """See what was released and what runs. Errors: DeployError."""
-    params = module.params
-    folder = params["project_dir"]
-    records, engine = Records(params["state_dir"], params["project"]), Engine()
-    host = look(records, engine if found["engine"] else None, folder, f"{folder}/.env")
-    if params["inputs"] is None or found["missing"] or host.release is None:
-        return Project(host, {})
-    return Project(host, up_to_date.digests_of(host.release, engine, [stored_logins.stored, stored_logins.minted]))
-
-
-def record_without_parameters(record: Record) -> Json:
-    """A record as the module returns it."""
-    return {name: value for name, value in record.to_json().items() if name != "parameters"}
-
-
-def compare(params: Json, findings: Findings, found: Json, project: Project) -> Json:
-    """Whether a deploy would change something, and which of its work is done."""
-    if found["missing"]:
-        findings.unchecked.append("target")
-        return {"differences": [f"the host lacks {', '.join(found['missing'])}"]}
-    versions = {} if params["parameter_paths"] is None else found["parameters"]
-    sources = up_to_date.Sources(params["inputs"], params["repository"], found["commit"], versions, project.digests)
-    changes = up_to_date.changes(sources, project.host)
-    told = {"at_target": not changes, "differences": texts(changes), "digests": project.digests}
-    checkout = project.host.checkout
-    if sources.commit and sources.commit == checkout.commit and not (checkout.edits or checkout.interrupted):
-        where = {name: params[name] for name in ("repository", "ref")}
-        told["checkout"] = {**where, "after": checkout.commit, "tree": params["project_dir"]}
-    return told
 
 
 def main() -> None:
@@ -499,11 +260,11 @@ def main() -> None:
     module = AnsibleAWSModule(
         argument_spec=ARGUMENT_SPEC,
         required_together=[("project", "project_dir")],
-        required_by={"inputs": ["project"]},
+        required_by={"options_digest": ["project"]},
         supports_check_mode=True,
         check_boto3=False,
     )
-    answer, problem = attempt(run, module)
+    answer, problem = attempt(look.run, module)
     if answer is None:
         module.fail_json(msg=problem)
     else:

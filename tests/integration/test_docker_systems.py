@@ -14,7 +14,7 @@ from pathlib import Path
 import ansible_collections
 import pytest
 import yaml
-from ansible_collections.popcon.deploy.plugins.module_utils._preflight.host import distribution
+from ansible_collections.popcon.deploy.plugins.module_utils._preflight.checks.host import distribution
 from ansible_collections.popcon.deploy.tests.integration.emulators import environment_without_aws
 
 #: /etc/os-release of each, as it is there.

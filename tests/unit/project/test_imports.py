@@ -26,7 +26,8 @@ ALLOWED = {
     "_provision": {"_common"},
     "_release": {"_common", "_settings", "_git", "_docker", "_docker/lint", "_registry"},
     "_status": {"_common", "_settings", "_git", "_docker", "_registry", "_release"},
-    "_preflight": {"_common", "_settings", "_git", "_docker", "_registry", "_release", "_status"},
+    "_preflight/checks": {"_common", "_settings", "_git", "_docker", "_registry", "_release", "_status"},
+    "_preflight": {"_common", "_preflight/checks"},
     "_rotation/strategies": {"_common", "_docker"},
     "_rotation": {"_common", "_settings", "_docker", "_rotation/strategies"},
 }

@@ -18,7 +18,7 @@ from ansible.template import Templar, trust_as_template
 COLLECTION = Path(__file__).parents[3]
 ROLES = sorted(path for path in (COLLECTION / "roles").iterdir() if path.is_dir())
 #: Defaults that a role works out, so that there is no value to state.
-WORKED_OUT = {"preflight_inputs"}
+WORKED_OUT = {"compose_deploy_options_digest", "preflight_options_digest"}
 #: Those that the inventory has under a name for all roles. Stated, they would have to be there even for who gives the option.
 FROM_INVENTORY = re.compile(r"\{\{ provision_\w+ \}\}")
 
@@ -36,25 +36,53 @@ def options(role: Path) -> dict[str, t.Any]:
     return {name: option for spec in specs(role).values() for name, option in spec["options"].items()}
 
 
-def resolved(value: t.Any, own: t.Iterable[str]) -> t.Any:
-    """A default with what it falls back on where no other role's variable is set; an expression without that stays.
+def own_defaults(role: Path) -> dict[str, t.Any]:
+    folder = role / "defaults/main"
+    return read(folder / f"{role.name}.yml" if folder.is_dir() else role / "defaults/main.yml")
 
-    :param own: variables that stay what they are.
+
+def linked_defaults(role: Path) -> dict[str, t.Any]:
+    """Those of other roles that a role has links to."""
+    found: dict[str, t.Any] = {}
+    for path in (role / "defaults/main").glob("*.yml"):
+        if path.stem != role.name:
+            assert path.readlink() == Path(f"../../../{path.stem}/defaults/main.yml")
+            found |= read(path)
+    return found
+
+
+def resolved(role: Path, others: dict[str, t.Any]) -> dict[str, t.Any]:
+    """A role's defaults with what other roles' variables stand for; an expression with none of these stays.
+
+    :param others: variables of other roles; for one that is missing there is what the default falls back on.
     """
-    if not isinstance(value, str) or "default(" not in value:
+    own = own_defaults(role)
+    variables = {**others, **{name: f"{{{{ {name} }}}}" for name in [*own, "gitops_checkout_dest"]}}
+
+    def value_of(value: t.Any) -> t.Any:
+        if isinstance(value, str) and ("default(" in value or others.keys() & set(re.findall(r"\w+", value))):
+            return Templar(DataLoader(), variables=variables).template(trust_as_template(value))
         return value
-    variables = {name: f"{{{{ {name} }}}}" for name in [*own, "gitops_checkout_dest"]}
-    return Templar(DataLoader(), variables=variables).template(trust_as_template(value))
+
+    return {name: value_of(value) for name, value in own.items()}
 
 
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
 def test_every_default_is_an_option_with_that_value_and_the_other_way_round(role: Path) -> None:
-    defaults = read(role / "defaults/main.yml")
+    defaults = resolved(role, linked_defaults(role))
     stated = {name: option["default"] for name, option in options(role).items() if "default" in option}
     worked_out = WORKED_OUT & defaults.keys()
     worked_out |= {name for name, value in defaults.items() if FROM_INVENTORY.fullmatch(str(value))}
     assert worked_out <= options(role).keys()
-    assert stated == {name: resolved(value, defaults) for name, value in defaults.items() if name not in worked_out}
+    assert stated == {name: value for name, value in defaults.items() if name not in worked_out}
+
+
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
+def test_a_default_that_falls_back_does_so_on_the_default_of_the_other_role(role: Path) -> None:
+    """It is the same where the other roles are in the play."""
+    linked = linked_defaults(role)
+    others = {name: value for other in ROLES for name, value in own_defaults(other).items() if "{{" not in str(value)}
+    assert resolved(role, linked) == resolved(role, {**others, **linked})
 
 
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
@@ -95,8 +123,7 @@ def test_every_entry_point_is_specified(role: Path) -> None:
 def test_what_a_default_takes_from_another_role_is_an_option_of_it(role: Path) -> None:
     known = {name for other in ROLES for name in options(other)}
     prefixes = "|".join(other.name for other in ROLES)
-    text = (role / "defaults/main.yml").read_text()
-    named = set(re.findall(rf"\b(?:{prefixes})_\w+", text)) - {other.name for other in ROLES}
+    named = set(re.findall(rf"\b(?:{prefixes})_\w+", str(own_defaults(role)))) - {other.name for other in ROLES}
     assert named <= known
 
 

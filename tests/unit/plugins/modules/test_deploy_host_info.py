@@ -1,4 +1,4 @@
-"""The one look at a host: all problems at once, nothing that isn't asked for, and whether a deploy is needed."""
+"""What the module adds to the look: its options, the documentation of its result, and the role that passes them on."""
 
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
@@ -6,423 +6,16 @@
 
 from __future__ import annotations
 
-import email.utils
 import json
-import os
-import pwd
-import time
 from pathlib import Path
 
-import boto3
 import pytest
 import yaml
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.popcon.deploy.plugins.module_utils._common import https
-from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError
-from ansible_collections.popcon.deploy.plugins.module_utils._git import checkout
-from ansible_collections.popcon.deploy.plugins.module_utils._preflight import host as _host
-from ansible_collections.popcon.deploy.plugins.module_utils._registry import ecr as _ecr
-from ansible_collections.popcon.deploy.plugins.module_utils._registry import login as _login
-from ansible_collections.popcon.deploy.plugins.module_utils._release.records import Records
+from ansible_collections.popcon.deploy.plugins.module_utils._preflight.checks import table
 from ansible_collections.popcon.deploy.plugins.modules import deploy_host_info
-from ansible_collections.popcon.deploy.tests.unit.plugins.git_remote import Remote, client
-from ansible_collections.popcon.deploy.tests.unit.plugins.module_utils.ecr_stubs import (
-    OWN,
-    REGION,
-    make_certificate,
-    reach_registries,
-    serve_aws,
-)
-from botocore.exceptions import EndpointConnectionError
-from botocore.stub import Stubber
 
 ROLES = Path(deploy_host_info.__file__).parents[2] / "roles"
-ARN = "arn:aws:sts::123456789012:assumed-role/popcon/i-0123456789abcdef0"
-TOKEN = "token-canary"
-VALUE = "value-canary"
-DIGEST = "sha256:" + "1" * 64
-ONE_SERVICE = {"web": {"reference": "reg.x/web:1", "pinned": f"reg.x/web@{DIGEST}"}}
-
-
-class Engine:
-    """An engine with one healthy container, in a folder with room."""
-
-    folder = "/"
-
-    def data_folder(self):
-        if self.folder is None:
-            raise DeployError("The Docker Engine does not answer at /run/x.")
-        return self.folder
-
-    def containers(self, project):
-        return [
-            {
-                "Id": "id-web",
-                "Name": f"/{project}-web-1",
-                "Config": {
-                    "Labels": {"com.docker.compose.service": "web"},
-                    "Image": f"reg.x/web@{DIGEST}",
-                },
-                "HostConfig": {"RestartPolicy": {"Name": "always"}},
-                "RestartCount": 0,
-                "State": {"Status": "running", "Running": True, "StartedAt": "x", "Health": {"Status": "healthy"}},
-                "NetworkSettings": {"Ports": {"80/tcp": [{"HostPort": "3000"}]}},
-            }
-        ]
-
-    def registry_digest(self, reference, auth):
-        assert (reference, auth) == ("reg.x/web:1", None)
-        return DIGEST
-
-
-@pytest.fixture(autouse=True)
-def host(tmp_path, monkeypatch):
-    """A host that has all it needs; `programs` changes what they say, `daemon_config` what the engine's file holds."""
-    programs = tmp_path / "bin"
-    programs.mkdir()
-
-    def write(name, script):
-        (programs / name).write_text(f"#!/bin/sh\n{script}\n")
-        (programs / name).chmod(0o755)
-
-    def docker(engine="26.1.5", compose="2.26.1"):
-        write("docker", f'case "$1" in compose) echo {compose} ;; *) echo {engine} ;; esac')
-
-    files = {"/etc/os-release": "ID=debian\nVERSION_ID=13\n", "/etc/docker/daemon.json": '{"live-restore": true}'}
-    docker()
-    monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setattr(_host, "read", lambda path: files.get(path, ""))
-    monkeypatch.setattr(deploy_host_info, "Engine", Engine)
-    monkeypatch.setattr(deploy_host_info.stored_logins, "stored", lambda _registry: None)
-    monkeypatch.setattr(Engine, "folder", str(tmp_path))
-    docker.files, docker.path = files, programs
-    return docker
-
-
-class Module:
-    """As much of AnsibleAWSModule as the module uses, with AWS played back."""
-
-    def __init__(self, tmpdir, clients, region=REGION, **params):
-        defaults = {name: spec.get("default") for name, spec in deploy_host_info.ARGUMENT_SPEC.items()}
-        self.params = {**defaults, "state_dir": f"{tmpdir}/state", **params}
-        self.tmpdir, self.region = str(tmpdir), region
-        self.no_log_values = set()
-        self.clients = clients
-        self.asked = []
-
-    def client(self, service, region=None, config=None):
-        assert region in (None, REGION) and config is not None
-        self.asked.append(service)
-        return self.clients[service]
-
-
-def aws(service, **more):
-    return boto3.client(service, region_name=REGION, aws_access_key_id="x", aws_secret_access_key="y", **more)
-
-
-@pytest.fixture
-def cloud(tmp_path, monkeypatch):
-    """AWS that knows the host, one parameter and the token; `sts` and `ssm` are to be filled for other answers."""
-    clients = {"sts": aws("sts"), "ssm": aws("ssm")}
-    stubs = {service: Stubber(client) for service, client in clients.items()}
-    monkeypatch.setattr(https, "PAUSES_SECONDS", ())
-
-    class Cloud:
-        sts, ssm = stubs["sts"], stubs["ssm"]
-
-        def knows(self, ahead=0):
-            date = email.utils.formatdate(time.time() - ahead, usegmt=True)
-            who = {"Arn": ARN, "Account": "123456789012", "UserId": "x"}
-            self.sts.add_response(
-                "get_caller_identity", {**who, "ResponseMetadata": {"HTTPHeaders": {"date": date}}}, {}
-            )
-
-        def has_parameters(self):
-            asked = {"Path": "/p", "Recursive": True, "WithDecryption": True, "MaxResults": 10}
-            found = [{"Name": "/p/A", "Version": 2, "Value": VALUE}]
-            self.ssm.add_response("get_parameters_by_path", {"Parameters": found}, asked)
-
-        def has_token(self):
-            found = {"Parameter": {"Name": "/t", "Value": TOKEN}}
-            self.ssm.add_response("get_parameter", found, {"Name": "/t", "WithDecryption": True})
-
-        def module(self, **params):
-            return Module(tmp_path, clients, **params)
-
-    user = pwd.struct_passwd((*pwd.getpwuid(os.geteuid())[:5], str(tmp_path), "/bin/sh"))
-    monkeypatch.setattr(_login.store, "own_user", lambda: user)
-    with reach_registries(make_certificate(tmp_path), monkeypatch) as registry, serve_aws() as stub:
-        stub.be_known_to(registry)
-        clients["ecr"] = aws("ecr", endpoint_url=stub.url)
-        Cloud.registry, Cloud.ecr = registry, stub
-        with stubs["sts"], stubs["ssm"]:
-            yield Cloud()
-
-
-@pytest.fixture
-def remote(tmp_path):
-    remote = Remote(tmp_path / "served")
-    remote.commit({"docker-compose.yml": "one"})
-    return remote
-
-
-ALL = {
-    "project": "app",
-    "parameter_paths": ["/p"],
-    "token_parameter": "/t",
-    "registries": [],
-    "inputs": "options",
-}
-
-
-def test_without_options_it_says_what_the_host_has(cloud):
-    module = cloud.module()
-    result, warnings = deploy_host_info.run(module)
-    assert result.pop("distribution") == {"id": "debian", "version": "13"}
-    assert result.pop("daemon_config") == {"live-restore": True}
-    assert (result.pop("engine"), result.pop("compose"), result.pop("missing")) == ("26.1.5", "2.26.1", [])
-    assert result.pop("changed") is False
-    assert not any(result.values()), result
-    assert result["at_target"] is None
-    assert (warnings, module.asked) == ([], [])
-
-
-def test_a_host_that_has_nothing_yet_is_no_problem(host, cloud, monkeypatch, tmp_path):
-    monkeypatch.setenv("PATH", str(tmp_path / "none"))
-    monkeypatch.setattr(deploy_host_info.importlib.util, "find_spec", lambda _name: None)
-    module = cloud.module(**ALL, project_dir="/opt/app", repository="https://git.example.com/a.git")
-    result, warnings = deploy_host_info.run(module)
-    assert result["missing"] == ["engine", "compose", "git", "boto3"]
-    assert result["unchecked"] == [
-        *("engine", "compose", "identity", "clock", "parameters", "token", "registries", "repository", "target"),
-    ]
-    assert (result["problems"], warnings, module.asked) == ([], [], [])
-    assert result["at_target"] is False
-    assert result["differences"] == ["the host lacks engine, compose, git, boto3"]
-
-
-def test_all_that_stands_in_the_way_is_told_at_once(host, cloud, remote, monkeypatch, tmp_path):
-    host(engine="19.03.1", compose="2.19.9")
-    host.files["/etc/docker/daemon.json"] = "{"
-    cloud.knows(ahead=400)
-    cloud.ssm.add_client_error("get_parameters_by_path", "AccessDeniedException", VALUE)
-    cloud.has_token()
-    cloud.ecr.token = cloud.ecr.unknown_token
-    options = {**ALL, "repository": remote.url, "ref": "mian", "project_dir": str(tmp_path), "min_free_gb": 1e9}
-    result, _warnings = deploy_host_info.run(cloud.module(**options))
-    expected = [
-        "/etc/docker/daemon.json is no valid JSON object",
-        "Docker Engine is 19.03.1",
-        "Docker Compose is 2.19.9",
-        f"{tmp_path} has ",
-        "The clock of this host is 4",
-        "Cannot read the parameters under /p",
-        f"{OWN} refuses a token",
-        f"{remote.url} has no branch or tag mian",
-    ]
-    assert len(result["problems"]) == len(expected), result["problems"]
-    assert all(found.startswith(words) for found, words in zip(result["problems"], expected)), result["problems"]
-    assert (result["unchecked"], result["parameters"], result["commit"]) == ([], None, None)
-    assert result["identity"] == ARN
-
-
-@pytest.mark.parametrize("registries", [[], [OWN]])
-def test_logins_are_told_as_they_were_asked_for(cloud, registries):
-    def ecr(*_):
-        return aws("ecr", endpoint_url=cloud.ecr.url)
-
-    cloud.knows()
-    assert deploy_host_info.run(cloud.module(registries=registries))[0]["logged_in"] is None
-    login = _login.Login.of(None, check=False)
-    _login.log_in(login, _ecr.find_registries([OWN], REGION, ecr), 0.5, ecr)
-    cloud.knows()
-    assert deploy_host_info.run(cloud.module(registries=registries))[0]["logged_in"] == registries
-
-
-def test_room_is_looked_for_where_the_engine_is_or_will_be(host, monkeypatch, tmp_path):
-    asked = []
-    monkeypatch.setattr(_host, "room_problem", lambda *found: asked.append(found))
-    host.files["/etc/docker/daemon.json"] = '{"data-root": "/data"}'
-    params = {"project_dir": "/opt/app", "min_free_gb": 0.5}
-    for engine, folder in (("26.1.5", str(tmp_path)), (None, "/data")):
-        findings = deploy_host_info.Findings()
-        found = {"engine": engine, "compose": "2.26.1", "daemon_config": {"data-root": "/data"}}
-        deploy_host_info.check_docker(findings, found, params)
-        assert asked == [
-            (folder, 512 * 1024**2, _host.DOCKER_FILES),
-            ("/opt/app", _host.PROJECT_BYTES, _host.PROJECT_FILES),
-        ]
-        assert findings.unchecked == ([] if engine else ["engine"])
-        asked.clear()
-    monkeypatch.setattr(Engine, "folder", None)
-    findings = deploy_host_info.Findings()
-    deploy_host_info.check_docker(findings, {**found, "engine": "26.1.5"}, params)
-    assert findings.problems == ["The Docker Engine does not answer at /run/x."]
-
-
-def test_without_a_region_aws_is_not_asked(cloud):
-    module = cloud.module(region=None, parameter_paths=["/p"])
-    result, _warnings = deploy_host_info.run(module)
-    (problem,) = result["problems"]
-    assert problem.startswith("No region is set")
-    assert result["unchecked"] == ["identity", "clock", "parameters"]
-    assert module.asked == []
-
-
-def test_without_an_identity_nothing_else_is_asked_of_aws(cloud, remote):
-    cloud.sts.add_client_error("get_caller_identity", "ExpiredToken", VALUE)
-    options = {**ALL, "repository": remote.url, "project": None, "inputs": None}
-    module = cloud.module(**options)
-    result, _warnings = deploy_host_info.run(module)
-    (problem,) = result["problems"]
-    assert "the credentials have expired" in problem
-    assert result["unchecked"] == ["identity", "clock", "parameters", "token", "registries", "repository"]
-    assert module.asked == ["sts"]
-
-
-@pytest.mark.parametrize("registries", [[], [OWN]])
-def test_sts_alone_is_out_of_reach(cloud, monkeypatch, registries):
-    def fail():
-        raise EndpointConnectionError(endpoint_url="https://sts")
-
-    module = cloud.module(registries=registries)
-    monkeypatch.setattr(module.clients["sts"], "get_caller_identity", fail)
-    result, warnings = deploy_host_info.run(module)
-    told = warnings if registries else result["problems"]
-    assert len(told) == 1 and "does not answer" in told[0]
-    assert len(result["problems"]) + len(warnings) == 1
-    assert result["unchecked"] == ["identity", "clock"] + ([] if registries else ["registries"])
-    assert ("ecr" in module.asked) is bool(registries)
-
-
-def test_a_clock_that_is_a_little_off_is_a_warning(cloud):
-    cloud.knows(ahead=-90)
-    cloud.has_token()
-    result, warnings = deploy_host_info.run(cloud.module(token_parameter="/t"))
-    assert result["problems"] == []
-    assert len(warnings) == 1 and "behind AWS's" in warnings[0]
-
-
-def test_an_unreadable_token_is_told_once_and_the_repository_not_asked(cloud, remote):
-    cloud.knows()
-    cloud.ssm.add_client_error("get_parameter", "ParameterNotFound")
-    result, _warnings = deploy_host_info.run(cloud.module(token_parameter="/t", repository=remote.url))
-    (problem,) = result["problems"]
-    assert problem.startswith(f"There is no parameter /t in {REGION}")
-    assert result["unchecked"] == ["repository"]
-
-
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        ({"repository": "http://git.example.com/a.git"}, "is no repository URL"),
-        ({"repository": "https://git.example.com/a.git", "ref": "-x"}, "'-x' is no ref"),
-        ({"project": "APP", "project_dir": "/opt/app"}, "'APP' is no name for a compose project"),
-    ],
-)
-def test_options_that_cant_be_right_are_problems(cloud, options, words):
-    result, _warnings = deploy_host_info.run(cloud.module(**options))
-    (problem,) = result["problems"]
-    assert words in problem
-
-
-@pytest.fixture
-def deployed(cloud, remote, tmp_path):
-    """A host at its target, and a function that looks at it."""
-    folder = tmp_path / "app"
-    checkout.synchronise(client(tmp_path / "home", remote.url), "main", str(folder), str(tmp_path / "preview"), False)
-    (folder / ".env").write_text(f"A={VALUE}\n")
-    (folder / ".env").chmod(0o600)
-    os.chmod(tmp_path, 0o700)
-    records = Records(str(tmp_path / "state"), "app")
-    number = records.begin(
-        {
-            "commit": checkout.head(str(folder)),
-            "repository": remote.url,
-            "inputs": "options",
-            "images": ONE_SERVICE,
-            "parameters": [{"key": "A", "source": "parameter", "name": "/p/A", "version": 2}],
-        },
-        f"A={VALUE}\n".encode(),
-    )
-    records.finish(number, "good")
-
-    def look(**changes):
-        cloud.knows()
-        cloud.has_parameters()
-        cloud.has_token()
-        options = {**ALL, "repository": remote.url, "project_dir": str(folder), "min_free_gb": 0, **changes}
-        result, warnings = deploy_host_info.run(cloud.module(**options))
-        assert (result["problems"], result["unchecked"], warnings) == ([], [], [])
-        assert VALUE not in json.dumps(result) and TOKEN not in json.dumps(result)
-        return result
-
-    look.folder, look.records = folder, records
-    return look
-
-
-def test_a_host_that_is_at_its_target(deployed):
-    result = deployed()
-    assert (result["at_target"], result["differences"]) == (True, [])
-    assert result["parameters"] == {"/p/A": 2}
-    assert result["commit"] == checkout.head(str(deployed.folder))
-    assert result["release"]["number"] == 1 and "parameters" not in result["release"]
-    assert result["lock"] is None
-    assert result["inputs"] == "options"
-    (service,) = result["services"]
-    assert (service["service"], service["state"], service["ports"]) == ("web", "healthy", ["3000"])
-    # What a release needn't ask again, were there one.
-    assert result["digests"] == {image["reference"]: image["pinned"] for image in ONE_SERVICE.values()}
-    assert result["checkout"].pop("tree") == str(deployed.folder)
-    assert result["checkout"] == {
-        "repository": result["release"]["repository"],
-        "ref": "main",
-        "after": result["commit"],
-    }
-
-
-def test_files_that_are_not_the_wanted_ones_are_told_to_be_checked_out(deployed, remote):
-    (deployed.folder / "docker-compose.yml").write_text("edited")
-    assert deployed()["checkout"] is None
-    checkout.switch(str(deployed.folder), checkout.head(str(deployed.folder)))
-    assert deployed()["checkout"]
-    remote.commit({"docker-compose.yml": "two"})
-    assert deployed()["checkout"] is None
-
-
-def test_a_host_that_is_not(deployed, remote):
-    old = checkout.head(str(deployed.folder))
-    new = remote.commit({"docker-compose.yml": "two"})
-    result = deployed(inputs="others")
-    assert result["at_target"] is False
-    assert result["differences"] == ["the options of the deploy", f"commit {old[:7]} -> {new[:7]}"]
-    with deployed.records.locked({"by": "alice"}, 1, print):
-        result = deployed(ref=old)
-    assert result["differences"] == ["a deploy is at it"]
-    assert result["lock"]["by"] == "alice"
-
-
-def test_without_inputs_the_target_is_not_compared(deployed):
-    result = deployed(inputs=None)
-    assert (result["at_target"], result["differences"]) == (None, [])
-    assert result["release"]["number"] == 1
-
-
-def test_before_the_first_release(deployed, tmp_path):
-    result = deployed(state_dir=str(tmp_path / "nowhere"))
-    assert (result["at_target"], result["differences"], result["release"]) == (False, ["no release yet"], None)
-    assert len(result["services"]) == 1
-
-
-def test_records_of_somebody_else_are_a_problem(cloud, tmp_path):
-    (tmp_path / "state").mkdir()
-    (tmp_path / "state/app").write_text("")
-    options = {"project": "app", "project_dir": "/opt/app", "inputs": "x"}
-    result, _warnings = deploy_host_info.run(cloud.module(**options))
-    (problem,) = result["problems"]
-    assert f"{tmp_path}/state/app is not a folder" in problem
-    assert result["at_target"] is False
 
 
 def main(capsys, **options):
@@ -434,25 +27,29 @@ def main(capsys, **options):
 
 def test_the_module_itself(capsys, monkeypatch):
     result = main(capsys)
-    assert (result["changed"], result["missing"], result["problems"]) == (False, [], [])
+    assert (result["changed"], result["problems"]) == (False, [])
     assert main(capsys, _ansible_check_mode=True)["changed"] is False
     assert "required together: project, project_dir" in main(capsys, project="app")["msg"]
-    assert "'inputs': project" in main(capsys, inputs="x")["msg"]
-    monkeypatch.setattr(deploy_host_info, "look_at_host", lambda *_args: {}["canary"])
+    assert "'options_digest': project" in main(capsys, options_digest="x")["msg"]
+    monkeypatch.setattr(deploy_host_info.look, "run", lambda _module: ({"changed": False}, ["It may rain."]))
+    assert "It may rain." in str(main(capsys)["warnings"])
+    monkeypatch.setattr(deploy_host_info.look, "run", lambda _module: {}["canary"])
     failed = main(capsys)
     assert failed["failed"] and "KeyError" in failed["msg"] and "canary" not in failed["msg"]
 
 
-def test_every_key_of_the_result_is_documented(cloud):
-    result, _warnings = deploy_host_info.run(cloud.module())
-    assert result.keys() - {"changed"} == yaml.safe_load(deploy_host_info.RETURN).keys()
+def test_every_key_of_the_result_is_documented(capsys):
+    documented = yaml.safe_load(deploy_host_info.RETURN)
+    assert main(capsys).keys() - {"changed", "invocation", "warnings"} == documented.keys()
+    checks = (*table.ON_HOST, *table.OVER_NETWORK, *table.AT_LAST)
+    assert documented["unchecked"]["choices"] == [check.name for check in checks if check.needs]
 
 
 def test_the_role_gives_every_option_and_has_a_default_for_each():
     tasks = yaml.safe_load((ROLES / "preflight/tasks/look.yml").read_text())
     (given,) = [task for task in tasks if "popcon.deploy.deploy_host_info" in task]
     assert given["popcon.deploy.deploy_host_info"].keys() == deploy_host_info.ARGUMENT_SPEC.keys()
-    defaults = yaml.safe_load((ROLES / "preflight/defaults/main.yml").read_text())
+    defaults = yaml.safe_load((ROLES / "preflight/defaults/main/preflight.yml").read_text())
     specs = yaml.safe_load((ROLES / "preflight/meta/argument_specs.yml").read_text())["argument_specs"]["main"]
     names = {f"preflight_{name}" for name in deploy_host_info.ARGUMENT_SPEC}
     assert defaults.keys() == specs["options"].keys() == names
