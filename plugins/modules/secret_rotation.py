@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-from ansible_collections.popcon.deploy.plugins.module_utils._common.types import Json
-
 DOCUMENTATION = r"""
 ---
 module: secret_rotation
@@ -230,6 +228,7 @@ from ansible_collections.popcon.deploy.plugins.module_utils._common.aws import (
 )
 from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import conclude
 from ansible_collections.popcon.deploy.plugins.module_utils._common.text import now
+from ansible_collections.popcon.deploy.plugins.module_utils._common.types import Json
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.exec import executor
 from ansible_collections.popcon.deploy.plugins.module_utils._release.records import Records
 from ansible_collections.popcon.deploy.plugins.module_utils._rotation.pending import Holder, PendingValues, pending_path
