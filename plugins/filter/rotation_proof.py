@@ -4,8 +4,6 @@
 
 from __future__ import annotations
 
-from ansible_collections.popcon.deploy.plugins.module_utils._common.types import Json
-
 DOCUMENTATION = r"""
 ---
 name: rotation_proof
@@ -60,6 +58,7 @@ _value:
 
 import typing as t
 
+from ansible_collections.popcon.deploy.plugins.module_utils._common.types import Json
 from ansible_collections.popcon.deploy.plugins.module_utils._rotation.proof import prove
 
 
