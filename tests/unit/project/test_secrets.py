@@ -20,7 +20,7 @@ SCRIPTS = Path(__file__).parents[3] / "scripts"
 def scan(folder: Path, name: str, text: str) -> subprocess.CompletedProcess[str]:
     """Run what `check` runs, on a repository with this file."""
     (folder / "scripts").mkdir()
-    for script in ("test", "summary.py"):
+    for script in ("test", "parts.py", "summary.py"):
         shutil.copy(SCRIPTS / script, folder / "scripts")
     (folder / ".venv").symlink_to(sys.prefix)
     (folder / "clean.yml").write_text("a: b\n")
