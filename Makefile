@@ -39,8 +39,8 @@ test-fast: ## Run lint and unit tests only
 test-matrix: ## Run what needs no lab with each ansible-core that is supported, or with PYTHONS="3.12" for one; half an hour
 	@scripts/matrix $(PYTHONS)
 
-test-e2e: ## Run the end-to-end tests in the lab only
-	@scripts/setup test && scripts/test e2e
+test-e2e: ## Run all end-to-end tests in the lab, thorough ones too; twenty minutes
+	@scripts/setup test && scripts/test all e2e
 
 test-empty: ## Go from an empty account to the running stack and back, in the lab; five minutes
 	@scripts/setup test && scripts/test empty

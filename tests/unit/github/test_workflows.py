@@ -92,7 +92,7 @@ def test_ci_runs_what_anybody_runs():
     assert [step["run"] for step in job["steps"] if "run" in step] == ['make "$TARGET"']
     variants = job["strategy"]["matrix"]["include"]
     targets = [variant["target"] for variant in variants]
-    assert targets == ["test", "test-molecule", "test-matrix", "test-matrix"]
+    assert targets == ["test", "test-e2e", "test-molecule", "test-matrix", "test-matrix"]
     # `make test` is with the newest one.
     assert [variant["core"] for variant in variants if "core" in variant] == ["3.12", "next"]
     assert all(re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE) for target in targets)
