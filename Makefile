@@ -2,8 +2,6 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
 HOSTS ?= 1
-# ansible-core 2.19 and 2.21: see requirements/controller.in.
-PYTHONS ?= 3.11 3.13
 
 help: ## Show the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -26,7 +24,10 @@ lab-down: setup ## Stop the lab; its images stay
 lab-status: setup ## Say what the lab runs
 	@.venv/bin/python -m lab status
 
-test: ## Run all tests, as CI does
+test: ## Run each feature once, as CI does; under half an hour
+	@scripts/setup test && scripts/test
+
+test-all: ## Run every test there is, part by part; hours
 	@scripts/setup test && scripts/test all
 
 check: ## Look at formats, types, secrets, headers, and options of roles; seconds
@@ -35,24 +36,22 @@ check: ## Look at formats, types, secrets, headers, and options of roles; second
 test-fast: ## Run lint and unit tests only
 	@scripts/setup test && scripts/test check lint unit
 
-test-matrix: ## Run what needs no lab with the oldest and the newest supported ansible-core; half an hour, and not part of test
-	@for version in $(PYTHONS); do \
-		PYTHON=$$(scripts/find-python $$version) && export PYTHON VENV=build/venv/$$version && \
-		scripts/setup test && scripts/test unit integration sanity || exit; done
+test-matrix: ## Run what needs no lab with each ansible-core that is supported, or with PYTHONS="3.12" for one; half an hour
+	@scripts/matrix $(PYTHONS)
 
-test-e2e: ## Run the end-to-end tests in the lab only
-	@scripts/setup test && scripts/test e2e
+test-e2e: ## Run all end-to-end tests in the lab, thorough ones too; twenty minutes
+	@scripts/setup test && scripts/test all e2e
 
 test-empty: ## Go from an empty account to the running stack and back, in the lab; five minutes
 	@scripts/setup test && scripts/test empty
 
-test-molecule: ## Run each role by itself with Molecule, as its options say; over half an hour, and not part of test but for two of them
+test-molecule: ## Run each role by itself with Molecule, as its options say; over half an hour
 	@scripts/setup test && scripts/test molecule
 
-test-faults: ## Break releases in every way in the lab, and measure downtime; over an hour, and not part of test
+test-faults: ## Break releases in every way in the lab, and measure downtime; over an hour
 	@scripts/setup test && scripts/test faults
 
-test-images: ## Build and run an app with each Dockerfile there is to copy; five minutes, and not part of test
+test-images: ## Build and run an app with each Dockerfile there is to copy; five minutes
 	@scripts/setup test && scripts/test images
 
 docs: ## Build the documentation's site in build/docs/html
@@ -67,5 +66,5 @@ requirements: ## Bring requirements/*.txt to the newest versions that requiremen
 bench: ## Measure what deploys cost, in the lab, into docs/numbers.md; PARTS="cost time" for some of it
 	@scripts/setup test && scripts/bench $(PARTS)
 
-.PHONY: help setup demo demo-down lab-up lab-down lab-status check test test-fast test-matrix test-e2e test-empty test-molecule test-faults
+.PHONY: help setup demo demo-down lab-up lab-down lab-status check test test-all test-fast test-matrix test-e2e test-empty test-molecule test-faults
 .PHONY: test-images docs release requirements bench

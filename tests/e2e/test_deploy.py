@@ -126,6 +126,7 @@ def test_check_mode_sees_a_new_image_when_the_stored_login_has_expired(controlle
     assert controller.health()["version"] == "3"
 
 
+@pytest.mark.thorough
 def test_a_changed_compose_file_restarts_the_service_it_concerns_and_keeps_the_data(controller):
     before = controller.containers()
     writes = controller.health()["backend"]["dependencies"]["mysql"]["writes"]
@@ -213,7 +214,12 @@ BAD_INPUT = {
 }
 
 
-@pytest.mark.parametrize("case", BAD_INPUT)
+#: One that the controller sees, one that a host sees; the messages of the others are seen in tests/unit too.
+ALWAYS = ("no such instance", "ref that does not exist")
+CASES = [pytest.param(case, marks=[] if case in ALWAYS else pytest.mark.thorough) for case in BAD_INPUT]
+
+
+@pytest.mark.parametrize("case", CASES)
 def test_bad_input_is_named_and_leaves_the_stack_alone(controller, case):
     arguments, words = BAD_INPUT[case]
     before = controller.containers(), controller.env_file()
@@ -225,6 +231,7 @@ def test_bad_input_is_named_and_leaves_the_stack_alone(controller, case):
     assert controller.health()["ok"]
 
 
+@pytest.mark.thorough
 def test_an_image_tag_that_does_not_exist(controller):
     before = controller.containers()
     with controller.commit("A tag nobody pushed", branch="broken-tag") as clone:
@@ -236,6 +243,7 @@ def test_an_image_tag_that_does_not_exist(controller):
     assert controller.containers() == before and controller.health()["ok"]
 
 
+@pytest.mark.thorough
 def test_a_variable_that_nothing_fills(controller):
     before = controller.containers()
     with controller.commit("A setting nobody made", branch="unset") as clone:
@@ -260,6 +268,7 @@ def test_an_app_that_does_not_become_ready_fails_the_deploy_with_its_log(control
     assert controller.health()["backend"]["version"] == "5"
 
 
+@pytest.mark.thorough
 def test_the_engine_not_running_is_named_and_mended(controller):
     controller.on_host("systemctl", "stop", "docker.socket", "docker.service")
     controller.on_host("systemctl", "mask", "docker.service")

@@ -9,7 +9,6 @@ Runs after test_deploy.py, on the host it left.
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import subprocess
 import sys
@@ -60,6 +59,7 @@ def test_a_container_in_a_host_does_not_get_the_hosts_role(controller):
     assert refused.returncode != 0 and "timed out" in refused.stderr
 
 
+@pytest.mark.thorough
 def test_the_registry_refuses_a_token_that_has_expired(controller):
     image = f"{config.REGISTRY}/dev-app:backend-latest"
     pull = ["sh", "-c", f"docker pull {image} >/dev/null 2>&1 && echo pulled || echo refused"]
@@ -96,9 +96,6 @@ def test_sessions_end_and_leave_no_process(controller):
     assert left == ""
 
 
-@pytest.mark.skipif(
-    importlib.util.find_spec("pyssm_client") is None, reason="pyssm-client, the second client, needs Python >= 3.12"
-)
 def test_another_implementation_of_the_client_works_as_well(controller, tmp_path):
     plugin = tmp_path / "session-manager-plugin"
     plugin.write_text(f"#!/bin/sh\nexec '{sys.executable}' '{ROOT}/tests/unit/lab/pyssm_plugin.py' \"$@\"\n")

@@ -72,6 +72,7 @@ def test_passwords_are_changed_and_no_request_fails(controller):
     controller.assert_at_target()
 
 
+@pytest.mark.thorough
 def test_an_earlier_release_gets_the_new_password(controller):
     password = settings(controller)["DB_PASSWORD"]
     release = next(record["number"] for record in controller.records() if record["result"] == "succeeded")
@@ -102,6 +103,7 @@ def test_a_rotation_that_was_cut_short_is_in_nobodys_way_and_is_taken_back(contr
     controller.assert_at_target()
 
 
+@pytest.mark.thorough
 def test_what_somebody_else_puts_there_is_left_alone(controller):
     old = settings(controller)["DB_PASSWORD"]
     # Both are valid, and the parameter has the old one.

@@ -193,6 +193,7 @@ def test_the_files_that_hold_secrets_are_private(story):
     assert story.open_to_others == ""
 
 
+@pytest.mark.thorough
 def test_a_leak_is_found_in_every_place(controller, story, tmp_path):
     """What a task that has a secret as its argument does with it: the search is red, wherever it looks."""
     leaked = f"le4k{secrets.token_hex(12)} $x"

@@ -21,7 +21,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, value)
 
 
-@pytest.fixture(scope="module", params=["moto", "ministack"])
+@pytest.fixture(scope="module", params=["moto", pytest.param("ministack", marks=pytest.mark.thorough)])
 def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[str]:
     """An emulator: each test runs with the one and with the other."""
     with serve(request.param, tmp_path_factory.mktemp(request.param)) as url:

@@ -294,6 +294,7 @@ def test_no_secret_is_shown(planned: Run, applied: Run, mended: Run) -> None:
         assert_no_canary(run)
 
 
+@pytest.mark.thorough
 def test_no_secret_is_shown_when_it_fails(controller: Controller, at_last: Run) -> None:
     """Nor what is there as a plain setting though it should be a secret."""
     account = controller.account
@@ -307,6 +308,7 @@ def test_no_secret_is_shown_when_it_fails(controller: Controller, at_last: Run) 
     account.ssm.delete_parameter(Name="/popcon/DB_ROOT_PASSWORD")
 
 
+@pytest.mark.thorough
 def test_a_secret_without_a_value_is_named_before_anything_is_changed(controller: Controller, at_last: Run) -> None:
     run = controller("--tags", "parameters", without=("POPCON_DB_ROOT_PASSWORD",))
     assert run.status == 2
@@ -314,6 +316,7 @@ def test_a_secret_without_a_value_is_named_before_anything_is_changed(controller
     assert run.changed() == 0
 
 
+@pytest.mark.thorough
 def test_without_who_provisions_there_is_no_boundary(controller: Controller, at_last: Run) -> None:
     run = controller("--tags", "access", iam_access_provisioner_subjects=[])
     assert run.status == 0, run.output
@@ -342,6 +345,7 @@ def blocked(controller: Controller, foreign: dict[str, str], at_last: Run) -> Ru
     return controller(provision_state="absent", provision_confirm=NAME)
 
 
+@pytest.mark.thorough
 def test_teardown_stops_before_anything_if_something_is_in_the_way(
     controller: Controller, foreign: dict[str, str], blocked: Run
 ) -> None:
@@ -351,6 +355,7 @@ def test_teardown_stops_before_anything_if_something_is_in_the_way(
     assert controller.account.instance(1)
 
 
+@pytest.mark.thorough
 def test_teardown_removes_all_of_ours_and_nothing_else(
     controller: Controller, foreign: dict[str, str], blocked: Run
 ) -> None:

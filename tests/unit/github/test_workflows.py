@@ -90,8 +90,11 @@ def test_the_controller_is_made_as_in_the_readme():
 def test_ci_runs_what_anybody_runs():
     job = job_of("ci")
     assert [step["run"] for step in job["steps"] if "run" in step] == ['make "$TARGET"']
-    targets = [variant["target"] for variant in job["strategy"]["matrix"]["include"]]
-    assert targets == ["test", "test-molecule", "test-matrix"]
+    variants = job["strategy"]["matrix"]["include"]
+    targets = [variant["target"] for variant in variants]
+    assert targets == ["test", "test-e2e", "test-molecule", "test-matrix", "test-matrix"]
+    # `make test` is with the newest one.
+    assert [variant["core"] for variant in variants if "core" in variant] == ["3.12", "next"]
     assert all(re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE) for target in targets)
 
 

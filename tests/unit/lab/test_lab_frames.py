@@ -10,6 +10,7 @@ import json
 from uuid import UUID
 
 import pytest
+from pyssm_client.communicator import protocol
 
 from lab.account.frames import ACKNOWLEDGE, OUTPUT, BadFrame, Frame, Payload, acknowledgement
 
@@ -33,7 +34,6 @@ def test_layout_byte_for_byte() -> None:
 
 
 def test_pyssm_reads_what_we_write() -> None:
-    protocol = pytest.importorskip("pyssm_client.communicator.protocol", reason="pyssm-client needs Python >= 3.12")
     read = protocol.parse_client_message(FRAME.pack())
     assert (read.header_length, read.message_type, read.schema_version) == (116, OUTPUT, 1)
     assert (read.created_date, read.sequence_number, read.flags) == (1_700_000_000_123, 7, 1)
@@ -42,7 +42,6 @@ def test_pyssm_reads_what_we_write() -> None:
 
 
 def test_we_read_what_pyssm_writes() -> None:
-    protocol = pytest.importorskip("pyssm_client.communicator.protocol", reason="pyssm-client needs Python >= 3.12")
     data = protocol.serialize_client_message(
         message_type=OUTPUT,
         schema_version=1,
@@ -58,7 +57,6 @@ def test_we_read_what_pyssm_writes() -> None:
 
 
 def test_acknowledgements_agree_with_pyssm() -> None:
-    protocol = pytest.importorskip("pyssm_client.communicator.protocol", reason="pyssm-client needs Python >= 3.12")
     theirs = Frame.unpack(protocol.create_acknowledge_message(protocol.parse_client_message(FRAME.pack())))
     ours = acknowledgement(FRAME, 1)
     assert (theirs.message_type, theirs.flags, theirs.sequence) == (ours.message_type, ours.flags, ours.sequence)

@@ -461,11 +461,18 @@ def killed_at(point: int, run: t.Callable[[], t.Any]) -> bool:
     return os.WIFSIGNALED(status)
 
 
+@pytest.mark.parametrize("every", [7, pytest.param(1, marks=pytest.mark.thorough)])
 @pytest.mark.parametrize("state", ["nothing", "a checkout", "a broken clone", "a staged commit"])
 def test_killed_anywhere_the_next_run_completes(
-    checkout: Checkout, remote: Remote, dest: Path, state: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    checkout: Checkout,
+    remote: Remote,
+    dest: Path,
+    state: str,
+    every: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """At every step. What git was writing when it was killed with the rest is half there."""
+    """At every step, or every so many. What git was writing when it was killed with the rest is half there."""
     saved = dest.parent / "saved"
     if state != "nothing":
         checkout()
@@ -487,7 +494,7 @@ def test_killed_anywhere_the_next_run_completes(
     point = 0
     came_so_far = True
     while came_so_far:
-        point += 1
+        point += every
         for entry in dest.iterdir():
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
         shutil.copytree(saved, dest, symlinks=True, dirs_exist_ok=True)

@@ -82,16 +82,17 @@ def test_every_format_has_a_reader_here() -> None:
     assert READERS.keys() == FORMATS.keys()
 
 
+@pytest.mark.parametrize("seeds", [1, pytest.param(len(SEEDS), marks=pytest.mark.thorough)])
 @pytest.mark.parametrize(("format", "reader"), FORMAT_AND_READER)
-def test_reader_reads_every_value_back(format: str, reader: Reader) -> None:
+def test_reader_reads_every_value_back(format: str, reader: Reader, seeds: int) -> None:
     read = 0
-    for seed in SEEDS:
+    for seed in SEEDS[:seeds]:
         values, _refused = batch(seed, format)
         found = reader(dotenv.render(values, format))
         lost = {key: (value, found.get(key)) for key, value in values.items() if found.get(key) != value}
         assert not lost, f"seed {seed}: {len(lost)} lost, for example {next(iter(lost.items()))!r}"
         read += len(values)
-    assert read >= {"compose": 20_000, "systemd": 19_900, "portable": 18_500, "raw": 18_000}[format]
+    assert read >= seeds * {"compose": 2_000, "systemd": 1_990, "portable": 1_850, "raw": 1_800}[format]
 
 
 def test_compose_refuses_nothing_but_what_no_variable_can_hold() -> None:
@@ -100,12 +101,13 @@ def test_compose_refuses_nothing_but_what_no_variable_can_hold() -> None:
     assert refuses("compose", "K", "\ud800")
 
 
+@pytest.mark.parametrize("count", [10, pytest.param(100, marks=pytest.mark.thorough)])
 @pytest.mark.parametrize("reader", READERS["raw"])
-def test_raw_refuses_only_what_its_readers_lose(reader: Reader) -> None:
+def test_raw_refuses_only_what_its_readers_lose(reader: Reader, count: int) -> None:
     """A line holds its value verbatim, so there is no second way to write it."""
     refused = list(batch(0, "raw")[1].items())
     assert len(refused) > 100
-    for key, value in refused[:100]:
+    for key, value in refused[:count]:
         assert misread("raw", reader, key, value), repr(value)
 
 
