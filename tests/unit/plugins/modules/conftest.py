@@ -13,3 +13,9 @@ import pytest
 def _not_on_a_controller(monkeypatch: pytest.MonkeyPatch) -> None:
     """Another test may have imported the controller's code, upon which warnings are printed instead of returned."""
     monkeypatch.setattr("ansible.module_utils._internal.is_controller", False, raising=False)
+
+
+@pytest.fixture(autouse=True)
+def _no_warnings_of_other_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A module's result has all warnings of its process."""
+    monkeypatch.setattr("ansible.module_utils.common.warnings._global_warnings", {})

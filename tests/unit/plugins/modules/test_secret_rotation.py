@@ -327,7 +327,7 @@ def test_the_documentation_lists_the_strategies_that_there_are() -> None:
 
 
 def test_examples_and_role_name_options_that_there_are() -> None:
-    role, _shown = yaml.safe_load((ROLE / "tasks/main.yml").read_text())
+    _old_names, role, _shown = yaml.safe_load((ROLE / "tasks/main.yml").read_text())
     for task in [*yaml.safe_load(secret_rotation.EXAMPLES), role]:
         assert task["popcon.deploy.secret_rotation"].keys() <= secret_rotation.ARGUMENT_SPEC.keys() | {"region"}
     specified = yaml.safe_load((ROLE / "meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
