@@ -64,7 +64,7 @@ Tree = dict[str, "tuple[str, str]"]
 
 
 @dataclasses.dataclass(frozen=True)
-class Plan:
+class FileChanges:
     """What has to happen to the work tree; names are relative to it."""
 
     after: str
@@ -149,17 +149,6 @@ def has(dest: str, commit: str) -> bool:
     """Whether `dest` is a whole clone that has the commit, given in full, with all its files. Errors: DeployError."""
     with _opened(dest, "could not be read") as (git, git_dir):
         return inspect(git, dest).kind == "checkout" and holds(git, git_dir, commit)
-
-
-def files_between(dest: str, commit: str) -> list[str]:
-    """Names of the files that `switch` would write or remove, sorted; `displayed` makes text of them.
-
-    Changes nothing and waits for nobody. Errors: DeployError, also where `switch` would refuse to overwrite a file.
-    """
-    with _opened(dest, f"could not be compared with {commit}") as (git, git_dir):
-        state = _ready(git, dest, commit)
-        objects = scratch(git, os.path.join(git_dir, "objects"))
-        return _plan(git, objects, git_dir, dest, state, commit)[0].changed
 
 
 def export(dest: str, commit: str, folder: str) -> None:
@@ -278,7 +267,7 @@ def _synchronise(
     return result
 
 
-def _result(dest: str, state: State, plan: Plan, recovered: list[str]) -> dict[str, t.Any]:
+def _result(dest: str, state: State, plan: FileChanges, recovered: list[str]) -> dict[str, t.Any]:
     if state.target:
         recovered = [*recovered, f"an earlier run was stopped on its way to {state.target}"]
     return {
@@ -300,7 +289,7 @@ def _bring(
     dest: str,
     ref: str,
     state: State,
-    plan: Plan,
+    plan: FileChanges,
     index: str,
     result: dict[str, t.Any],
 ) -> None:
@@ -352,7 +341,7 @@ def _fetch(git: Git, git_dir: str, ref: str, name: str | None) -> str:
     return commits[0]
 
 
-def _plan(git: Git, objects: str, git_dir: str, dest: str, state: State, after: str) -> tuple[Plan, str]:
+def _plan(git: Git, objects: str, git_dir: str, dest: str, state: State, after: str) -> tuple[FileChanges, str]:
     """Compare the work tree with `after` and with what was there before; returns also the index file of `after`.
 
     Errors: DeployError when files that were never part of the repository stand where files must go.
@@ -379,7 +368,7 @@ def _plan(git: Git, objects: str, git_dir: str, dest: str, state: State, after: 
         edits = {path for path in write if path not in stopped and os.path.lexists(os.path.join(dest, path))}
     _refuse_obstacles(dest, write, wanted, ours, state.kind == "broken")
     delete = sorted(path for path in ours - set(wanted) if _is_file_inside(dest, path))
-    return Plan(after, write, delete, sorted(edits)), index
+    return FileChanges(after, write, delete, sorted(edits)), index
 
 
 def _differing(git: Git, git_dir: str, work_tree: str, commit: str, index: str) -> list[str]:
@@ -425,7 +414,7 @@ def _files_below(dest: str, folder: str) -> t.Iterator[str]:
         yield from (os.path.relpath(os.path.join(at, name), dest) for name in (*names, *links))
 
 
-def _apply(git: Git, git_dir: str, dest: str, plan: Plan, index: str, ref: str) -> None:
+def _apply(git: Git, git_dir: str, dest: str, plan: FileChanges, index: str, ref: str) -> None:
     """Write, then remove, then record. Stopped anywhere, the next run finds the target and goes on."""
     marker = os.path.join(git_dir, TARGET)
     write_file(marker, f"{plan.after}\n")

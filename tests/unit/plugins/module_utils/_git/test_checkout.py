@@ -602,9 +602,8 @@ def test_staging_refuses_what_would_be_overwritten(checkout: Checkout, remote: R
     commit = remote.commit({"new": "n"})
     with pytest.raises(DeployError, match=r"others: new. Nothing was changed"):
         checkout(stage=True)
-    for function in (_checkout.switch, _checkout.files_between):
-        with pytest.raises(DeployError, match=r"others: new. Nothing was changed"):
-            function(str(dest), commit)
+    with pytest.raises(DeployError, match=r"others: new. Nothing was changed"):
+        _checkout.switch(str(dest), commit)
     assert (dest / "new").read_text() == "mine"
 
 
@@ -630,10 +629,9 @@ def test_switch_to_and_fro_without_the_remote(checkout: Checkout, remote: Remote
     second = remote.commit(SECOND)
     checkout()
     shutil.rmtree(remote.path)
-    names = _checkout.files_between(str(dest), first)
     done = _checkout.switch(str(dest), first)
-    assert (done["before"], done["after"], done["changed_files"], done["tree"]) == (second, first, names, str(dest))
-    assert "nginx/default.conf" in names
+    assert (done["before"], done["after"], done["tree"]) == (second, first, str(dest))
+    assert "nginx/default.conf" in done["changed_files"]
     assert content(dest) == FIRST
     assert git(dest, "status", "--porcelain") == ""
     assert all(held.same(name) for name in held.open)
@@ -687,9 +685,8 @@ def test_switch_uses_no_setting_of_the_clone(checkout: Checkout, remote: Remote,
 
 
 def test_switch_in_vain(checkout: Checkout, remote: Remote, dest: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for function in (_checkout.switch, _checkout.files_between):
-        with pytest.raises(DeployError, match=f"There is no whole clone at {dest}: run a deploy"):
-            function(str(dest), "1" * 40)
+    with pytest.raises(DeployError, match=f"There is no whole clone at {dest}: run a deploy"):
+        _checkout.switch(str(dest), "1" * 40)
     with pytest.raises(DeployError, match=f"There is no whole clone at {dest}: run a deploy"):
         _checkout.keep(str(dest), [])
     assert not _checkout.has(str(dest), "1" * 40)
@@ -704,9 +701,8 @@ def test_switch_in_vain(checkout: Checkout, remote: Remote, dest: Path, monkeypa
     seen = files_and_git_state(dest)
     for commit in (first, "1" * 40, "main", second[:8], "HEAD", "--all"):
         assert not _checkout.has(str(dest), commit)
-        for function in (_checkout.switch, _checkout.files_between):
-            with pytest.raises(DeployError, match=f"ommit {commit} is not in the clone at {dest}: deploy it"):
-                function(str(dest), commit)
+        with pytest.raises(DeployError, match=f"ommit {commit} is not in the clone at {dest}: deploy it"):
+            _checkout.switch(str(dest), commit)
     assert files_and_git_state(dest) == seen
     assert _checkout.has(str(dest), second)
     git(dest, "update-ref", "--no-deref", "HEAD", first)
@@ -734,19 +730,19 @@ def test_switch_waits_and_the_others_do_not(
     seen = snapshot(dest)
     assert _checkout.head(str(dest)) == first
     assert _checkout.has(str(dest), commit)
-    assert _checkout.files_between(str(dest), commit) == ["docker-compose.yml"]
+    assert _checkout.look(str(dest)).commit == first
     assert snapshot(dest) == seen
     os.close(descriptor)
     assert _checkout.switch(str(dest), commit)["after"] == commit
 
 
-def test_files_between_names_edits_too(checkout: Checkout, dest: Path) -> None:
+def test_a_look_names_edits(checkout: Checkout, dest: Path) -> None:
     commit = checkout()["after"]
-    assert _checkout.files_between(str(dest), commit) == []
+    assert _checkout.look(str(dest)) == _checkout.Checkout(commit)
     (dest / "nginx" / "default.conf").write_text("hotfix")
     (dest / "keep" / "a").unlink()
     (dest / "mine").write_text("mine")
-    assert _checkout.files_between(str(dest), commit) == ["keep/a", "nginx/default.conf"]
+    assert _checkout.look(str(dest)).edits == ("keep/a", "nginx/default.conf")
 
 
 def test_head(checkout: Checkout, dest: Path) -> None:
