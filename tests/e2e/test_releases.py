@@ -144,7 +144,7 @@ def test_a_bad_image_is_rolled_back_with_its_settings_and_its_files(controller):
     before = all_of_it(controller), controller.history()
     unknown, bad = (controller.rollback(*extra(rollback_release=n)) for n in (9999, failed["number"]))
     assert unknown.status != 0 and "has no release 9999" in unknown.output
-    assert bad.status != 0 and f"Release {failed['number']} was failed" in bad.output
+    assert bad.status != 0 and f"Release {failed['number']} did not succeed (failed)" in bad.output
     assert (all_of_it(controller), controller.history()) == before
 
     push("backend", "22")

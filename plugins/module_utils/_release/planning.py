@@ -72,7 +72,7 @@ class Planning:
         if not record.succeeded:
             there = ", ".join(str(one.number) for one in succeeded)
             raise DeployError(
-                f"Release {record.number} is {record.result.value}. Successful ones are: {there or 'none'}."
+                f"Release {record.number} did not succeed ({record.result.value}). Successful ones are: {there or 'none'}."
             )
         if record.commit and not checkout.has(self._project.folder, record.commit):
             raise DeployError(

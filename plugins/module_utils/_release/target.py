@@ -59,10 +59,10 @@ class Project:
 class Target:
     """What is to run.
 
-    `tree` holds the wanted files where they are not in the project's folder yet; empty for those of `commit`, in the clone there. `settings` are the wanted ones, unless
-    `render` makes them, given the folder of the wanted files. `images` by digest are given for a rollback; otherwise the
-    registry is asked for all but those in `digests`, or with `keep_images` those of the last successful release are taken.
-    `options_digest`, `repository` and `ref` are for the record.
+    `tree` holds the wanted files where they are not in the project's folder yet; empty for those of `commit`, in the clone there.
+    `settings` are the wanted ones, unless `render` makes them, given the folder of the wanted files. `images` by digest are given
+    for a rollback; otherwise the registry is asked for all but those in `digests`, or with `keep_images` those of the last
+    successful release are taken. `options_digest`, `repository` and `ref` are for the record.
     """
 
     action: str

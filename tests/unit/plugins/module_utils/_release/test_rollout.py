@@ -460,7 +460,7 @@ def test_what_can_not_be_put_back_is_refused(story):
         story.rollout().roll_back(7, [])
     story.push("web", "3", broken=True)
     story.deploy()
-    with pytest.raises(DeployError, match=r"Release 2 is failed\. Successful ones are: 1"):
+    with pytest.raises(DeployError, match=r"Release 2 did not succeed \(failed\)\. Successful ones are: 1"):
         story.rollout().roll_back(2, [])
     story.push("web", "4")
     story.deploy(story.host.commit("b", SERVICES))

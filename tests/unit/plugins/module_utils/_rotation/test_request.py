@@ -106,7 +106,7 @@ def plain(declared: t.Any, keys: t.Sequence[str] = ("TOKEN",)) -> dict[str, Secr
 
 
 def test_values_are_random_and_of_the_alphabet() -> None:
-    secret = Secret(Parameter("/popcon/TOKEN", "/popcon", 1, ""), t.cast("Strategy", None), 500, "abc-")
+    secret = Secret(Parameter("/popcon/TOKEN", "/popcon", 1, ""), t.cast(Strategy, None), 500, "abc-")
     values = {secret.generate() for _dummy in range(3)}
     assert len(values) == 3
     assert {frozenset(value) for value in values} == {frozenset("abc-")}
