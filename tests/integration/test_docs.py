@@ -105,13 +105,18 @@ def check_scripts(words: list[str]) -> None:
     assert (ROOT / words[0]).exists(), words[0]
 
 
+def check_molecule(words: list[str]) -> None:
+    assert (ROOT / "molecule" / words[-1] / "molecule.yml").is_file()
+
+
 CHECKS: dict[str, t.Callable[[list[str]], None]] = {
     "ansible-playbook": check_playbook,
     "make": check_make,
     "scripts/test": check_test,
     "python -m lab": check_lab,
     ".venv/bin/python -m lab": check_lab,
-    ".venv/bin/python -m pytest": check_pytest,
+    "python -m pytest": check_pytest,
+    "molecule test -s": check_molecule,
     "scripts/": check_scripts,
 }
 #: Programs of others, with what is local in their commands checked elsewhere: the tests of a release run them.
