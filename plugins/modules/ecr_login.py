@@ -29,7 +29,7 @@ options:
         permission.
     type: list
     elements: str
-  min_life:
+  min_remaining:
     description:
       - A stored token is replaced when less than this share of its 12 hours is left. At least V(0) and less than V(1).
       - What is left must last for the longest pull. The default leaves at least 6 hours.
@@ -75,7 +75,7 @@ attributes:
   idempotent:
     support: full
     details:
-      - Until the stored token is refused or has less life left than O(min_life) wants.
+      - Until the stored token is refused or has less life left than O(min_remaining) wants.
 """
 
 EXAMPLES = r"""
@@ -135,11 +135,11 @@ from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleA
 from ansible_collections.popcon.deploy.plugins.module_utils._common.aws import client_factory, require_sdk
 from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError, conclude
 from ansible_collections.popcon.deploy.plugins.module_utils._registry.ecr import find_registries
-from ansible_collections.popcon.deploy.plugins.module_utils._registry.login import MIN_LIFE, Login, Outcome, log_in
+from ansible_collections.popcon.deploy.plugins.module_utils._registry.login import MIN_REMAINING, Login, Outcome, log_in
 
 ARGUMENT_SPEC: dict[str, t.Any] = {
     "registries": {"type": "list", "elements": "str"},
-    "min_life": {"type": "float", "default": MIN_LIFE},
+    "min_remaining": {"type": "float", "default": MIN_REMAINING},
     "config_path": {"type": "path"},
 }
 
@@ -150,8 +150,8 @@ def run(module: AnsibleAWSModule) -> dict[str, t.Any]:
     :raises DeployError: whatever an operator can act on.
     """
     params = module.params
-    if not 0 <= params["min_life"] < 1:
-        raise DeployError("min_life is a share of a token's life: at least 0 and less than 1.")
+    if not 0 <= params["min_remaining"] < 1:
+        raise DeployError("min_remaining is a share of a token's life: at least 0 and less than 1.")
 
     client = client_factory(module)
     login = Login.of(params["config_path"], module.check_mode)
@@ -159,7 +159,7 @@ def run(module: AnsibleAWSModule) -> dict[str, t.Any]:
     if needs_region:
         require_sdk()
     registries = find_registries(params["registries"] or [], module.region if needs_region else None, client)
-    return result(login, log_in(login, registries, params["min_life"], client))
+    return result(login, log_in(login, registries, params["min_remaining"], client))
 
 
 def result(login: Login, outcome: Outcome) -> dict[str, t.Any]:

@@ -301,5 +301,5 @@ def test_the_documentation_is_in_ansibles_form(env):
     )
     assert done.returncode == 0, done.stderr
     doc = json.loads(done.stdout)["popcon.deploy.ecr_login"]["doc"]
-    assert {"region", "access_key", "registries", "min_life"} <= doc["options"].keys()
+    assert {"region", "access_key", "registries", "min_remaining"} <= doc["options"].keys()
     assert re.search(r"full", str(doc["attributes"]))

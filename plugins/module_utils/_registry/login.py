@@ -25,7 +25,7 @@ from ansible_collections.popcon.deploy.plugins.module_utils._registry.docker_con
 _NOTES_NAME = "ecr-login.json"
 
 #: The share of its life that must be left of a stored token, if nothing else is asked for.
-MIN_LIFE = 0.5
+MIN_REMAINING = 0.5
 
 
 @dataclass(frozen=True)
@@ -65,10 +65,10 @@ class Outcome:
         self.changed = self.changed or changed
 
 
-def log_in(login: Login, registries: list[ecr.Registry], min_life: float, client: ecr.ClientFactory) -> Outcome:
+def log_in(login: Login, registries: list[ecr.Registry], min_remaining: float, client: ecr.ClientFactory) -> Outcome:
     """Have a token stored for each registry that it accepts and of whose life more than a share is left.
 
-    :param min_life: the share, from 0 to 1.
+    :param min_remaining: the share, from 0 to 1.
     :raises DeployError: whatever an operator can act on.
     """
     outcome = Outcome()
@@ -77,7 +77,7 @@ def log_in(login: Login, registries: list[ecr.Registry], min_life: float, client
     config, notes = _read_config(login), store.read_json(login.notes_path)
     found = {registry: _stored(config, registry.name) for registry in registries}
     for registry in registries:
-        expires, before = _judge(registry, found[registry], notes.get(registry.name), min_life)
+        expires, before = _judge(registry, found[registry], notes.get(registry.name), min_remaining)
         if expires is not None:
             outcome.add(registry, before, changed=False, expires=expires)
             continue
@@ -108,7 +108,7 @@ def _stored(config: Config, registry: str) -> Credentials | str | None:
 
 
 def _judge(
-    registry: ecr.Registry, found: Credentials | str | None, note: t.Any, min_life: float
+    registry: ecr.Registry, found: Credentials | str | None, note: t.Any, min_remaining: float
 ) -> tuple[float | None, str]:
     """When a stored token ends, or None if it must be replaced; and what was found, in words."""
     if not isinstance(found, Credentials):
@@ -117,7 +117,7 @@ def _judge(
     if expires is None:
         return None, "token whose end is not known"
     left = ecr.share_left(expires)
-    if left <= 0 or left < min_life:
+    if left <= 0 or left < min_remaining:
         return None, "token near or past its end"
     if not ecr.accepts(registry, found):
         return None, "token the registry refuses"

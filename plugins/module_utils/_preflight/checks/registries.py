@@ -48,6 +48,6 @@ def _logged_in(registries: list[ecr.Registry], client: ecr.ClientFactory) -> boo
     """Whether logging in would change nothing. What can't be told, such as of a broken config.json, is left to the login."""
     try:
         login = _login.Login.of(None, check=True)
-        return not _login.log_in(login, registries, _login.MIN_LIFE, client).changed
+        return not _login.log_in(login, registries, _login.MIN_REMAINING, client).changed
     except DeployError:
         return False

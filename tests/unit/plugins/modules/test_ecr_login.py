@@ -163,23 +163,23 @@ def _secret(config, name):
 
 
 @pytest.mark.parametrize(
-    ("hours", "min_life", "changed"),
+    ("hours", "min_remaining", "changed"),
     [(5.9, 0.5, True), (6.1, 0.5, False), (0.1, 0, False), (-1, 0, True), (11.9, 0.999, True), (1, 0.05, False)],
 )
-def test_a_token_is_renewed_by_the_share_of_its_life_left(run, registry, config, hours, min_life, changed):
+def test_a_token_is_renewed_by_the_share_of_its_life_left(run, registry, config, hours, min_remaining, changed):
     secret = aws_token("stored", hours * HOUR)
     registry.secrets.add(secret)
     write(config, {"auths": {OWN: {"auth": basic(secret)}}})
-    result = run(registries=[OWN], min_life=min_life)
+    result = run(registries=[OWN], min_remaining=min_remaining)
     assert result["changed"] is changed
     if changed:
         assert result["diff"]["before"] == {OWN: "token near or past its end"}
         assert len(registry.asked) == 1, "a token to be replaced anyway is not shown around"
 
 
-@pytest.mark.parametrize("min_life", [-0.1, 1, 1.5])
-def test_a_share_is_a_share(run, min_life):
-    assert "min_life" in run(min_life=min_life)["msg"]
+@pytest.mark.parametrize("min_remaining", [-0.1, 1, 1.5])
+def test_a_share_is_a_share(run, min_remaining):
+    assert "min_remaining" in run(min_remaining=min_remaining)["msg"]
 
 
 def test_a_revoked_or_foreign_token_is_replaced(run, config):
