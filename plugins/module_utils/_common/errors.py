@@ -45,6 +45,22 @@ def attempt(work: t.Callable[..., T], *args: t.Any) -> tuple[T | None, str | Non
         )
 
 
+class Problems:
+    """What failed of a look that goes on all the same: `found` has the sentences, each once."""
+
+    def __init__(self, found: t.Iterable[str] = ()) -> None:
+        self.found = list(found)
+
+    def tried(self, work: t.Callable[..., T], *args: t.Any) -> T | None:
+        """The result of `work(*args)`, or None with its DeployError among the problems."""
+        try:
+            return work(*args)
+        except DeployError as problem:
+            if str(problem) not in self.found:
+                self.found.append(str(problem))
+            return None
+
+
 @contextlib.contextmanager
 def os_errors_in_words(verb: str, path: str) -> t.Iterator[None]:
     """Turn an OSError inside the block into a DeployError, `Cannot <verb> <path>: …`."""

@@ -16,7 +16,7 @@ import os
 import stat
 import typing as t
 
-from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError
+from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import Problems
 from ansible_collections.popcon.deploy.plugins.module_utils._common.secret_file import read_regular_file
 from ansible_collections.popcon.deploy.plugins.module_utils._common.text import short_commit, some
 from ansible_collections.popcon.deploy.plugins.module_utils._common.types import Json
@@ -35,8 +35,6 @@ from ansible_collections.popcon.deploy.plugins.module_utils._release.difference 
 from ansible_collections.popcon.deploy.plugins.module_utils._release.record import Record, Result
 from ansible_collections.popcon.deploy.plugins.module_utils._release.records import Records
 from ansible_collections.popcon.deploy.plugins.module_utils._settings.settings import Settings
-
-T = t.TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,21 +67,12 @@ def look(records: Records, engine: Engine | None, folder: str, env_file: str) ->
     :param folder: the project's folder.
     :raises DeployError: the engine does not answer, or the records can't be read.
     """
-    problems: list[str] = []
-
-    def tried(work: t.Callable[..., T], *args: t.Any) -> T | None:
-        try:
-            return work(*args)
-        except DeployError as problem:
-            if str(problem) not in problems:
-                problems.append(str(problem))
-            return None
-
+    problems = Problems()
     kept = records.all()
     release = next((record for record in reversed(kept) if record.succeeded), None)
-    seen = tried(checkout.look, folder) or Checkout()
+    seen = problems.tried(checkout.look, folder) or Checkout()
     edits = seen.edits if seen.commit or not release else _edited(folder, release)
-    content = tried(read_regular_file, env_file)
+    content = problems.tried(read_regular_file, env_file)
     return Host(
         env_file=env_file,
         release=release,
@@ -91,11 +80,11 @@ def look(records: Records, engine: Engine | None, folder: str, env_file: str) ->
         holder=records.holder(),
         checkout=seen,
         edits=checkout.displayed(edits),
-        recorded=tried(records.settings_of, release.number) if release else None,
-        installed=None if content is None else tried(Settings.parse, content, env_file),
+        recorded=problems.tried(records.settings_of, release.number) if release else None,
+        installed=None if content is None else problems.tried(Settings.parse, content, env_file),
         private=content is not None and stat.S_IMODE(os.lstat(env_file).st_mode) == 0o600,
         containers=engine.containers(records.project) if engine else [],
-        problems=tuple(problems),
+        problems=tuple(problems.found),
     )
 
 

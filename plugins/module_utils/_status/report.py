@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import dataclasses
 import time
-import typing as t
 
-from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError, attempt
+from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import Problems, attempt
 from ansible_collections.popcon.deploy.plugins.module_utils._common.types import Json
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.engine import Engine
 from ansible_collections.popcon.deploy.plugins.module_utils._git import checkout
@@ -23,8 +22,6 @@ from ansible_collections.popcon.deploy.plugins.module_utils._release.records imp
 from ansible_collections.popcon.deploy.plugins.module_utils._status.releases import summary, why_not_restorable
 from ansible_collections.popcon.deploy.plugins.module_utils._status.services import rows
 
-T = t.TypeVar("T")
-
 
 def report(project: str, folder: str, env_file: str | None, state_dir: str, history: int) -> Json:
     """What `compose_release_info` returns. What can't be read is part of `drift`, and doesn't hide the rest.
@@ -35,18 +32,10 @@ def report(project: str, folder: str, env_file: str | None, state_dir: str, hist
     folder = folder.rstrip("/")
     engine, records = Engine(), Records(state_dir, project)
     host = _host.look(records, engine, folder, env_file or f"{folder}/.env")
-    problems = list(host.problems)
-
-    def tried(work: t.Callable[..., T], *args: t.Any) -> T | None:
-        try:
-            return work(*args)
-        except DeployError as problem:
-            if str(problem) not in problems:
-                problems.append(str(problem))
-            return None
+    problems = Problems(host.problems)
 
     def why_not(record: Record) -> str | None:
-        has_commit = bool(record.commit and tried(checkout.has, folder, record.commit))
+        has_commit = bool(record.commit and problems.tried(checkout.has, folder, record.commit))
         _settings, unreadable = attempt(records.settings_of, record.number)
         missing = [service for service, image in record.pinned.items() if engine.image_id(image) is None]
         return why_not_restorable(record, has_commit, not unreadable, missing)
@@ -54,7 +43,7 @@ def report(project: str, folder: str, env_file: str | None, state_dir: str, hist
     kept = records.all()[::-1]
     releases = [summary(record, why_not(record)) for record in kept]
     number = host.release.number if host.release else None
-    logins = tried(tokens)
+    logins = problems.tried(tokens)
     return {
         "release": next((release for release in releases if release["number"] == number), None),
         "newest": releases[0] if releases else None,
@@ -63,7 +52,7 @@ def report(project: str, folder: str, env_file: str | None, state_dir: str, hist
         "lock": host.holder,
         "commit": host.checkout.commit,
         "services": rows(host, time.time()),
-        "drift": texts(_host.drift(dataclasses.replace(host, problems=problems))),
+        "drift": texts(_host.drift(dataclasses.replace(host, problems=problems.found))),
         "unfinished": texts(_host.unfinished(host)),
         "tokens": logins or [],
     }
