@@ -61,16 +61,6 @@ class NothingChanged(DeployError):
         return f"{super().__str__()} {UNTOUCHED}"
 
 
-@contextlib.contextmanager
-def _before_anything_is_touched() -> t.Iterator[None]:
-    try:
-        yield
-    except NothingChanged:
-        raise
-    except DeployError as exc:
-        raise NothingChanged(str(exc)) from None
-
-
 class Rollout:
     """One run on one project: `run` or `roll_back`, a dry run of each, and `recover` what a killed one left.
 
@@ -86,10 +76,12 @@ class Rollout:
         self._records = Records(project.state_dir, project.name)
         self._planning = Planning(project, self._engine, self._records)
         self._boot_unit = BootUnit(project.name)
+        #: From the first change to files, settings or containers on.
+        self._touched = False
 
     def dry_run(self, target: Target) -> Json:
         """What `run` would do now; changes nothing."""
-        with _before_anything_is_touched(), tempfile.TemporaryDirectory() as scratch:
+        with self._until_touched(), tempfile.TemporaryDirectory() as scratch:
             return self._dry_run(target, scratch)
 
     def run(self, target: Target) -> Json:
@@ -97,7 +89,7 @@ class Rollout:
 
         :raises NothingChanged: it can't be, and nothing was touched.
         """
-        with _before_anything_is_touched(), self._locked():
+        with self._until_touched(), self._locked():
             warnings = self._close_interrupted()
             # Where files were staged, another run may put its own at any time, and so it may in the project's folder.
             folder = self._project.folder
@@ -107,7 +99,7 @@ class Rollout:
 
     def dry_run_rollback(self, number: int | None, keep_settings: t.Collection[str]) -> Json:
         """What `roll_back` would do now; changes nothing."""
-        with _before_anything_is_touched(), tempfile.TemporaryDirectory() as scratch:
+        with self._until_touched(), tempfile.TemporaryDirectory() as scratch:
             target = self._planning.recorded(self._planning.chosen(number), keep_settings)
             if target.commit:
                 tree = f"{scratch}/files"
@@ -121,7 +113,7 @@ class Rollout:
         :param keep_settings: keys that keep the values they have now.
         :raises NothingChanged: it can't be put back, and nothing was touched.
         """
-        with _before_anything_is_touched(), self._locked():
+        with self._until_touched(), self._locked():
             warnings = self._close_interrupted()
             target = self._planning.recorded(self._planning.chosen(number), keep_settings)
             with self._exported(target.commit) as tree:
@@ -145,6 +137,16 @@ class Rollout:
                 return {"changed": True, "release": newest.number, "services": self._rows()}
             # It waited for the lock in the meantime, and found an interrupted release to converge from.
             return {"changed": True, "failure": f"{failure} Another run took over.", "services": self._rows()}
+
+    @contextlib.contextmanager
+    def _until_touched(self) -> t.Iterator[None]:
+        """Turn what fails before anything is touched into NothingChanged; later failures stay what they are."""
+        try:
+            yield
+        except DeployError as exc:
+            if self._touched or isinstance(exc, NothingChanged):
+                raise
+            raise NothingChanged(str(exc)) from None
 
     def _dry_run(self, target: Target, scratch: str) -> Json:
         host = self._planning.look()
@@ -186,6 +188,7 @@ class Rollout:
         plan, differences = stack.plan(), self._planning.differences(target, host, stack)
         result = self._planning.result(target, host, stack, plan, differences, warnings)
         if plan.is_empty() and all(difference.reason in _DRIFT for difference in differences):
+            self._touched = True
             _dummy, failure = attempt(self._put_right, target, host, stack, differences)
             return {**result, "failure": failure} if failure else result
         record = self._records.begin(self._planning.record(target, stack), target.settings.content)
@@ -194,6 +197,7 @@ class Rollout:
         if failure:
             self._end(record, Result.FAILED, begin, failure)
             raise NothingChanged(f"Release {record.number} was not begun. {failure}")
+        self._touched = True
         _dummy, failure = attempt(self._bring_up, target, host, stack, plan)
         if failure:
             return {**self._undo(record, begin, failure), "plan": plan.lines(), "warnings": warnings}

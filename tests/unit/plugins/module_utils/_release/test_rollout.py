@@ -611,3 +611,16 @@ def test_what_fails_while_drift_is_put_right_does_not_claim_that_nothing_was_cha
     story.host.fail["switch a"] = DeployError("the disk is full")
     result = story.deploy("a" * 40)
     assert result["failure"] == "the disk is full"
+
+
+def test_a_release_that_cannot_be_recorded_at_its_end_does_not_claim_that_nothing_was_changed(story, monkeypatch):
+    def full(_records, _number, **_changes):
+        raise DeployError("Cannot write the record: No space left on device.")
+
+    story.deploy()
+    story.push("web", "3")
+    monkeypatch.setattr(Records, "update", full)
+    with pytest.raises(DeployError) as caught:
+        story.deploy()
+    assert str(caught.value) == "Cannot write the record: No space left on device."
+    assert story.host.images()["web"] == pinned("web", "3")
