@@ -1,4 +1,4 @@
-"""What the account counts, for whoever wants to know what a deployment costs."""
+"""What the account counts, to know what a deployment costs."""
 
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)

@@ -27,7 +27,7 @@ TOOLS = ("engine", "compose", "git", "boto3")
 
 @dataclasses.dataclass
 class Findings:
-    """What stands in the way of a deploy, what may one day, and the names of the checks that could not be made yet."""
+    """What keeps a deploy from working, what may one day, and the names of the checks that could not be made yet."""
 
     problems: list[str] = dataclasses.field(default_factory=list)
     warnings: list[str] = dataclasses.field(default_factory=list)

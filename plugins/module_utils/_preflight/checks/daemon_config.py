@@ -35,5 +35,5 @@ def parse(text: str) -> Json:
     except ValueError:
         config = None
     if not isinstance(config, dict):
-        raise DeployError(f"{_PATH} is no valid JSON object: mend it, or the engine won't start again.")
+        raise DeployError(f"{_PATH} is no valid JSON object: correct it, or the engine won't start again.")
     return config

@@ -18,5 +18,5 @@ def test_what_it_holds():
 
 @pytest.mark.parametrize("text", ["{", "[]", '"x"'])
 def test_a_broken_one_is_not_taken_for_an_empty_one(text):
-    with pytest.raises(DeployError, match=r"/etc/docker/daemon.json is no valid JSON object: mend it"):
+    with pytest.raises(DeployError, match=r"/etc/docker/daemon.json is no valid JSON object: correct it"):
         daemon_config.parse(text)
