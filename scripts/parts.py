@@ -1,6 +1,6 @@
-"""Runs parts of the tests, two at a time but never two in the lab, and sums up: `parts.py [all] [PART...]`, for scripts/test.
+"""Runs parts of the tests, some at a time but never two in the lab, and sums up: `parts.py [all] [PART...]`, for scripts/test.
 
-What a part prints comes whole when it ends, if two run at a time, and is kept in build/test-reports.
+What a part prints comes whole when it ends, if others run beside it, and is kept in build/test-reports.
 """
 
 # Copyright (c) 2026, popcon.deploy contributors
@@ -19,12 +19,14 @@ from pathlib import Path
 
 import summary
 
-#: They wait more than they work, so something else can run beside them. A machine has one lab.
-IN_THE_LAB = {"e2e", "empty", "molecule", "faults"}
+#: A machine has one lab.
+IN_THE_LAB = {"e2e", "empty", "molecule-lab", "faults"}
+#: Each waits for a third of its time. A part that runs parts, as the matrix does, runs them one by one.
+AT_A_TIME = int(os.environ.get("AT_A_TIME", (os.cpu_count() or 1) + 1))
 #: What is quick comes first, what uses the lab's images last: by then they are built.
 NO_LAB = ["check", "lint", "unit", "docs", "release", "sanity", "integration"]
 IN_CI = ["e2e", "empty", *NO_LAB, "molecule-quick"]
-ALL = ["e2e", "empty", "molecule", "faults", *NO_LAB, "images", "matrix"]
+ALL = ["e2e", "empty", "molecule-lab", "faults", "matrix", *NO_LAB, "molecule", "images"]
 REPORTS = Path(os.environ["REPORTS"])
 
 
@@ -39,18 +41,18 @@ class Parts:
         self.ended: dict[str, summary.Ended] = {}
         self._waiting = waiting
         self._options = options
-        self._one_by_one = len(waiting) == 1 or set(waiting) <= IN_THE_LAB
+        self._one_by_one = AT_A_TIME == 1 or len(waiting) == 1 or set(waiting) <= IN_THE_LAB
         self._lab = threading.Lock()
         self._state = threading.Lock()
 
     def run(self) -> None:
         """Run all of them. Interrupted, those that run are too, by the terminal, and no other begins."""
         signal.signal(signal.SIGINT, lambda *_dummy: self._waiting.clear())
-        helper = threading.Thread(target=self._work)
-        if not self._one_by_one:
+        helpers = [threading.Thread(target=self._work) for _ in range(0 if self._one_by_one else AT_A_TIME - 1)]
+        for helper in helpers:
             helper.start()
         self._work()
-        if not self._one_by_one:
+        for helper in helpers:
             helper.join()
 
     def _work(self) -> None:
@@ -73,15 +75,21 @@ class Parts:
         (REPORTS / f"{part}.xml").unlink(missing_ok=True)
         log = REPORTS / f"{part}.log"
         command = ["scripts/test", "--part", part, *self._options]
+        environment = {**os.environ, "AT_A_TIME": "1"}
         started = time.monotonic()
         if self._one_by_one:
             print(f"\n==> {part}", flush=True)
-            done = subprocess.run(command, check=False)
+            done = subprocess.run(command, env=environment, check=False)
         else:
             print(f"==> {part} begins; see {log}", flush=True)
             with log.open("wb") as stream:
                 done = subprocess.run(
-                    command, stdin=subprocess.DEVNULL, stdout=stream, stderr=subprocess.STDOUT, check=False
+                    command,
+                    env=environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=stream,
+                    stderr=subprocess.STDOUT,
+                    check=False,
                 )
         ended = summary.Ended(done.returncode == 0, time.monotonic() - started)
         with self._state:

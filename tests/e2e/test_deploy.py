@@ -30,6 +30,7 @@ def test_check_mode_on_a_host_without_docker_says_where_it_ends(controller):
     assert controller.on_host("sh", "-c", "command -v docker || echo none").strip() == "none"
 
 
+@pytest.mark.thorough
 def test_the_docker_role_alone_and_check_mode_after_it(controller):
     run = controller.deploy("--tags", "docker")
     assert run.status == 0 and run.changed > 0
@@ -116,6 +117,7 @@ def test_an_image_pushed_again_under_its_tag_restarts_its_service(controller):
     assert controller.deploy().changed == 0
 
 
+@pytest.mark.thorough
 def test_check_mode_sees_a_new_image_when_the_stored_login_has_expired(controller):
     python_m_lab("push", "frontend", "--version", "3")
     controller.on_host("rm", "/root/.docker/config.json")
@@ -163,6 +165,7 @@ EXTRA = """
 networks:"""
 
 
+@pytest.mark.thorough
 def test_a_service_with_a_mounted_file_comes_changes_and_goes(controller):
     before = controller.containers()
     with controller.commit("One more service") as clone:
@@ -254,6 +257,7 @@ def test_a_variable_that_nothing_fills(controller):
     assert controller.containers() == before
 
 
+@pytest.mark.thorough
 def test_an_app_that_does_not_become_ready_fails_the_deploy_with_its_log(controller):
     python_m_lab("push", "backend", "--version", "4", "--fault", "exit")
     run = controller.deploy()

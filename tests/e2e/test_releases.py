@@ -273,6 +273,7 @@ def test_a_job_before_the_release_runs_in_it_and_a_failing_one_leaves_everything
     assert controller.records()[-1]["number"] == number and controller.records()[-1]["result"] == "succeeded"
 
 
+@pytest.mark.thorough
 def test_what_answers_wrongly_is_rolled_back_though_its_containers_are_well(controller):
     before, good = controller.containers(), controller.records()[-1]
     push("frontend", "21")

@@ -82,6 +82,7 @@ def test_an_earlier_release_gets_the_new_password(controller):
     controller.assert_at_target()
 
 
+@pytest.mark.thorough
 def test_a_rotation_that_was_cut_short_is_in_nobodys_way_and_is_taken_back(controller):
     old, number = settings(controller), version("DB_PASSWORD")
     with Prober(controller, app_logs_in(controller)) as prober:

@@ -212,7 +212,7 @@ printf %s "$input" | docker-credential-stub "$1"
 """
 
 
-@pytest.mark.parametrize("store", ["file", "stub", "leaky"])
+@pytest.mark.parametrize("store", ["file", pytest.param("stub", marks=pytest.mark.thorough), "leaky"])
 def test_no_token_is_seen_anywhere(env, aws, registry, config, tmp_path, store):
     """Success, renewal, refusal and failure, each at -vvvv with --diff, with the remote files kept.
 

@@ -58,6 +58,7 @@ def test_a_commit_is_built_once(project: Project) -> None:
     assert project.built("--check") == ["none"]
 
 
+@pytest.mark.thorough
 def test_another_commit_and_other_settings_are_other_images(project: Project) -> None:
     project.image["args"] = {"NEXT_PUBLIC_API_URL": "http://one:8080"}
     assert project.built() == ["build"]
@@ -72,6 +73,7 @@ def test_another_commit_and_other_settings_are_other_images(project: Project) ->
     assert any(tag.startswith(f"front-{commit}-") for tag in project.tags())
 
 
+@pytest.mark.thorough
 def test_the_latest_tag_goes_back_without_a_build(project: Project) -> None:
     first = project.git("rev-parse", "HEAD")[:12]
     project.write("page.txt", "new")
@@ -88,6 +90,7 @@ def test_the_latest_tag_goes_back_without_a_build(project: Project) -> None:
     assert project.builder.pushes(project.repository) == {f"front-{first}": 1, f"front-{second}": 1, "front-latest": 3}
 
 
+@pytest.mark.thorough
 def test_images_of_one_repository(project: Project) -> None:
     project.image["folder"] = "web"
     project.write("web/Dockerfile", "FROM scratch\nCOPY . /\n")
@@ -173,6 +176,7 @@ def test_a_secret_file_is_there_for_the_build_only(project: Project) -> None:
     assert "CANARY" not in project.shown
 
 
+@pytest.mark.thorough
 def test_what_ecr_has_is_asked_for_before_anybody_logs_in(project: Project, tmp_path: Path) -> None:
     """With stubs of ECR's API and its registry, which an engine can't push to: its name leads nowhere."""
     certificate = make_certificate(tmp_path)

@@ -78,6 +78,7 @@ def test_every_playbook_can_be_run_by_its_name(installed: dict[str, str]) -> Non
         subprocess.run(command, env=installed, check=True)
 
 
+@pytest.mark.thorough
 def test_galaxy_would_take_it(tarball: Path, tmp_path: Path) -> None:
     """With Galaxy's own check, which ends well whatever it finds: so what it says is read."""
     venv = ROOT / "build/venv/importer"

@@ -46,7 +46,7 @@ def folder(tmp_path: Path) -> Path:
 def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "scripts/parts.py", *arguments],
-        cwd=folder, env={**os.environ, "REPORTS": "reports"}, capture_output=True, text=True, check=False,
+        cwd=folder, env={**os.environ, "REPORTS": "reports", "AT_A_TIME": "2"}, capture_output=True, text=True, check=False,
     )  # fmt: skip
 
 
