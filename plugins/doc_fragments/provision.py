@@ -13,10 +13,12 @@ class ModuleDocFragment:
     DOCUMENTATION = r"""
 ---
 options:
-  mark:
+  owner:
     description:
-      - The value of the tag C(ManagedBy) that says whose a resource is. What bears another one, or none, is not changed or removed.
+      - The value of the tag C(ManagedBy) that says whose a resource is. What has another one, or none, is not changed or
+        removed. Its old name O(mark) is accepted until 1.0.0.
     type: str
+    aliases: [mark]
     required: true
   tags:
     description:
@@ -25,7 +27,7 @@ options:
     default: {}
   adopt:
     description:
-      - Take over what is there already under the name, and bears another mark or none.
+      - Take over what is there already under the name, and has another owner tag or none.
     type: bool
     default: false
   state:

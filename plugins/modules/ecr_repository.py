@@ -54,7 +54,7 @@ EXAMPLES = r"""
 - name: A repository that forgets images that no tag names any more after two weeks
   popcon.deploy.ecr_repository:
     name: dev-app
-    mark: popcon.deploy/popcon-dev
+    owner: popcon.deploy/popcon-dev
     lifecycle_rules:
       - rulePriority: 1
         description: Images without a tag

@@ -37,7 +37,7 @@ EXAMPLES = r"""
 - name: What the roles of an environment can be given at most
   popcon.deploy.iam_managed_policy:
     arn: arn:aws:iam::123456789012:policy/popcon-dev-boundary
-    mark: popcon.deploy/popcon-dev
+    owner: popcon.deploy/popcon-dev
     document:
       Version: "2012-10-17"
       Statement:

@@ -14,7 +14,7 @@ author:
 description:
   - Makes the provider if the account has none for the address. An account can have one only, so all environments share it; one that
     somebody else made is used as it is, if it knows the audience.
-  - With O(state=absent), removes the provider if it bears the mark and no role trusts it but those in O(roles).
+  - With O(state=absent), removes the provider if it has the owner tag and no role trusts it but those in O(roles).
   - Neither C(amazon.aws) nor C(community.aws) has a module for OpenID Connect providers.
 extends_documentation_fragment:
   - popcon.deploy.attributes
@@ -44,7 +44,7 @@ options:
 EXAMPLES = r"""
 - name: Trust GitHub Actions
   popcon.deploy.iam_oidc_provider:
-    mark: popcon.deploy
+    owner: popcon.deploy
     region: ap-northeast-2
 """
 
@@ -99,7 +99,7 @@ class OidcProvider(Compared):
         made = Resource("OIDC provider", self._host, attributes, arn)
         if self.params["state"] == "absent":
             return [] if self._others(arn) else [made]
-        if made.mark != self.params["mark"] and self.params["audience"] in attributes["audiences"]:
+        if made.owner != self.params["owner"] and self.params["audience"] in attributes["audiences"]:
             # Somebody else's, and good enough: an account has one for all.
             return self.wanted()
         return [made]

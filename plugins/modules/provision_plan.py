@@ -35,19 +35,21 @@ options:
       - What was found, lists of what info modules returned.
     type: dict
     required: true
-  mark:
+  owner:
     description:
-      - The value of the tag C(ManagedBy) that a resource bears if it may be changed or removed.
+      - The value of the tag C(ManagedBy) that a resource has if it may be changed or removed. Its old name O(mark) is accepted
+        until 1.0.0.
     type: str
+    aliases: [mark]
     required: true
   adopt:
     description:
-      - Take over resources that are there already under a name that is wanted, and bear another mark or none.
+      - Take over resources that are there already under a name that is wanted, and have another owner tag or none.
     type: bool
     default: false
   state:
     description:
-      - Whether what is wanted is to be there; with V(absent), what bears the mark is to go.
+      - Whether what is wanted is to be there; with V(absent), what has the owner tag is to go.
     type: str
     choices: [present, absent]
     default: present
@@ -74,7 +76,7 @@ EXAMPLES = r"""
       tags: {}
     found:
       keys: []
-    mark: popcon.deploy/popcon-dev
+    owner: popcon.deploy/popcon-dev
 """
 
 RETURN = r"""
@@ -113,16 +115,16 @@ AREAS = {"access": roles, "key": key, "network": network, "target": hosts}
 
 def run(params: Json, check_mode: bool) -> Json:
     """The module's result."""
-    area, mark, removing = AREAS[params["area"]], params["mark"], params["state"] == "absent"
+    area, owner, removing = AREAS[params["area"]], params["owner"], params["state"] == "absent"
     settings = {**params["wanted"], "removing": removing}
-    found = area.found(params["found"], settings, mark)
-    # What is not marked is nobody's to remove, whatever it is called.
-    wanted = [] if removing else area.wanted(settings, mark)
+    found = area.found(params["found"], settings, owner)
+    # What has not our owner tag is nobody's to remove, whatever it is called.
+    wanted = [] if removing else area.wanted(settings, owner)
     in_the_way = getattr(area, "KINDS", ()) if removing else ()
     ids: Json = {}
     for one in found:
         ids.setdefault(one.kind, {})[one.name] = one.id
-    rows = plan.plan(wanted, found, mark, params["adopt"], in_the_way)
+    rows = plan.plan(wanted, found, owner, params["adopt"], in_the_way)
     if area is hosts and not removing:
         rows = area.protect(rows, settings)
     return {"changed": check_mode and bool(plan.changing(rows)), "ids": ids, **plan.result(rows)}
@@ -134,7 +136,7 @@ def main() -> None:
         "area": {"type": "str", "choices": sorted(AREAS), "required": True},
         "wanted": {"type": "dict", "required": True},
         "found": {"type": "dict", "required": True},
-        "mark": {"type": "str", "required": True},
+        "owner": plan.OWNER_OPTION,
         "adopt": {"type": "bool", "default": False},
         "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     }

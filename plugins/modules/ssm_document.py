@@ -36,7 +36,7 @@ EXAMPLES = r"""
 - name: Sessions that end after an hour, or twenty minutes in which nothing happens
   popcon.deploy.ssm_document:
     name: popcon-dev-session
-    mark: popcon.deploy/popcon-dev
+    owner: popcon.deploy/popcon-dev
     content:
       schemaVersion: "1.0"
       description: Sessions of a deployment

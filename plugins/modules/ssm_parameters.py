@@ -70,7 +70,7 @@ EXAMPLES = r"""
     secrets:
       DB_PASSWORD: "{{ lookup('ansible.builtin.env', 'POPCON_DB_PASSWORD') }}"
     key_id: alias/popcon-dev
-    mark: popcon.deploy/popcon-dev
+    owner: popcon.deploy/popcon-dev
     region: ap-northeast-2
 """
 
@@ -120,7 +120,7 @@ class Parameters(Provider):
         """The plan."""
         params = self.params
         removing = params["state"] == "absent"
-        return rows(self._table, self._there(), params["tags"], params["mark"], params["adopt"], removing)
+        return rows(self._table, self._there(), params["tags"], params["owner"], params["adopt"], removing)
 
     def _there(self) -> list[Json]:
         """The parameters below the path, and those of the table elsewhere. Of a SecureString, not even the ciphertext."""

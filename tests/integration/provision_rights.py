@@ -58,7 +58,7 @@ class Rights:
         self._account = account
         self._boundaries = dict(boundaries)
         tags = account.ec2.describe_tags(Filters=[{"Name": "key", "Values": ["ManagedBy"]}])["Tags"]
-        self._marks = {tag["ResourceId"]: tag["Value"] for tag in tags}
+        self._owners = {tag["ResourceId"]: tag["Value"] for tag in tags}
 
     def missing(self, documents: list[str], calls: list[Call]) -> set[tuple[str, str]]:
         """The actions and resources that these policies don't allow."""
@@ -86,20 +86,20 @@ class Rights:
         if operation == "DisassociateVpcCidrBlock":
             named.add(self._account.vpc())
         for one in named:
-            yield f"ec2:{operation}", f"{arn}:{EC2_TYPES[one.partition('-')[0]]}/{one}", self._marked(self._marks[one])
+            yield f"ec2:{operation}", f"{arn}:{EC2_TYPES[one.partition('-')[0]]}/{one}", self._tagged(self._owners[one])
         for made in params.get("TagSpecifications", []):
-            (mark,) = [tag["Value"] for tag in made["Tags"] if tag["Key"] == "ManagedBy"]
+            (owner,) = [tag["Value"] for tag in made["Tags"] if tag["Key"] == "ManagedBy"]
             new = f"{arn}:{made['ResourceType']}/new"
-            yield f"ec2:{operation}", new, {"aws:RequestTag/ManagedBy": mark}
-            yield "ec2:CreateTags", new, {"aws:RequestTag/ManagedBy": mark, "ec2:CreateAction": operation}
+            yield f"ec2:{operation}", new, {"aws:RequestTag/ManagedBy": owner}
+            yield "ec2:CreateTags", new, {"aws:RequestTag/ManagedBy": owner, "ec2:CreateAction": operation}
         if operation == "RunInstances":
             yield f"ec2:{operation}", f"{arn}:network-interface/new", {}
             yield f"ec2:{operation}", f"arn:aws:ec2:{REGION}::image/{params['ImageId']}", {}
             yield "iam:PassRole", f"{IAM}:role/{params['IamInstanceProfile']['Arn'].rpartition('/')[2]}", {}
 
     @staticmethod
-    def _marked(mark: str) -> dict[str, str]:
-        return {"aws:ResourceTag/ManagedBy": mark}
+    def _tagged(owner: str) -> dict[str, str]:
+        return {"aws:ResourceTag/ManagedBy": owner}
 
     def _iam(self, operation: str, params: dict) -> t.Iterator[Right]:
         role, profile = params.get("RoleName"), params.get("InstanceProfileName")
@@ -125,9 +125,9 @@ class Rights:
 
     def _kms(self, operation: str, params: dict) -> t.Iterator[Right]:
         if operation == "CreateKey":
-            (mark,) = [tag["TagValue"] for tag in params["Tags"] if tag["TagKey"] == "ManagedBy"]
+            (owner,) = [tag["TagValue"] for tag in params["Tags"] if tag["TagKey"] == "ManagedBy"]
             for action in ("CreateKey", "TagResource"):
-                yield f"kms:{action}", "*", {"aws:RequestTag/ManagedBy": mark}
+                yield f"kms:{action}", "*", {"aws:RequestTag/ManagedBy": owner}
             return
         if operation == "CreateAlias":
             yield "kms:CreateAlias", f"arn:aws:kms:{REGION}:{ACCOUNT}:{params['AliasName']}", {}
@@ -141,7 +141,7 @@ class Rights:
             # Looked for before it was made.
             return f"arn:aws:kms:{REGION}:{ACCOUNT}:key/none", {}
         tags = self._account.kms.list_resource_tags(KeyId=arn)["Tags"]
-        return arn, self._marked(next(tag["TagValue"] for tag in tags if tag["TagKey"] == "ManagedBy"))
+        return arn, self._tagged(next(tag["TagValue"] for tag in tags if tag["TagKey"] == "ManagedBy"))
 
     def _ssm(self, operation: str, params: dict) -> t.Iterator[Right]:
         if operation == "DescribeParameters":

@@ -116,8 +116,8 @@ def group(name: str = "deploy", extends: tuple[str, ...] = ("amazon.aws.aws",)) 
 
 
 def test_the_group_of_what_provisions_has_exactly_the_aws_modules_that_mark_what_they_make() -> None:
-    marking = [name for name, page in documentation().items() if {"region", "mark"} <= page["doc"]["options"].keys()]
-    assert group("provision", ("amazon.aws.aws", "community.aws.aws")) == sorted(marking)
+    owning = [name for name, page in documentation().items() if {"region", "adopt"} <= page["doc"]["options"].keys()]
+    assert group("provision", ("amazon.aws.aws", "community.aws.aws")) == sorted(owning)
 
 
 def test_the_group_has_exactly_the_aws_modules_that_run_on_hosts() -> None:
@@ -135,7 +135,7 @@ def test_the_group_has_exactly_the_aws_modules_that_run_on_hosts() -> None:
     expected = [
         module
         for module, page in documentation().items()
-        if "region" in page["doc"]["options"] and "mark" not in page["doc"]["options"] and runs_on_hosts(module, page)
+        if "region" in page["doc"]["options"] and "adopt" not in page["doc"]["options"] and runs_on_hosts(module, page)
     ]
     assert group() == sorted(expected)
 

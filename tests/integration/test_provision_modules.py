@@ -27,7 +27,7 @@ from ansible_collections.popcon.deploy.tests.integration.emulators import CREDEN
 from ansible_collections.popcon.deploy.tests.integration.plays import play
 from ansible_collections.popcon.deploy.tests.integration.provision_drifts import Account
 
-MARK = "popcon.deploy/popcon-dev"
+OWNER = "popcon.deploy/popcon-dev"
 MANIFEST = {
     "schemaVersion": 2,
     "mediaType": "application/vnd.docker.distribution.manifest.v2+json",
@@ -86,7 +86,7 @@ def test_a_secret_that_is_part_of_a_name_does_not_blot_it_out(run: Run) -> None:
     options = {
         "path": "/blot",
         "secrets": {"USER": "blot", "PASSWORD": "canary"},
-        "mark": MARK,
+        "owner": OWNER,
         "region": "ap-northeast-2",
     }
     (made,) = run({"popcon.deploy.ssm_parameters": options})
@@ -95,7 +95,7 @@ def test_a_secret_that_is_part_of_a_name_does_not_blot_it_out(run: Run) -> None:
 
 def repository(name: str, **options: t.Any) -> dict:
     return {
-        "popcon.deploy.ecr_repository": {"name": name, "mark": MARK, "region": "ap-northeast-2", **options},
+        "popcon.deploy.ecr_repository": {"name": name, "owner": OWNER, "region": "ap-northeast-2", **options},
         "ignore_errors": True,
     }
 
@@ -128,7 +128,7 @@ def test_a_repository_with_images_goes_only_by_force(account: Account, run: Run)
 
 
 def provider(**options: t.Any) -> dict:
-    return {"popcon.deploy.iam_oidc_provider": {"mark": "popcon.deploy", "region": "ap-northeast-2", **options}}
+    return {"popcon.deploy.iam_oidc_provider": {"owner": "popcon.deploy", "region": "ap-northeast-2", **options}}
 
 
 def test_a_provider_stays_as_long_as_another_role_trusts_it(account: Account, run: Run) -> None:

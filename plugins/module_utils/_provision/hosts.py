@@ -12,7 +12,7 @@ import typing as t
 from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError
 from ansible_collections.popcon.deploy.plugins.module_utils._common.types import Json
 from ansible_collections.popcon.deploy.plugins.module_utils._provision.iam_policy import statements
-from ansible_collections.popcon.deploy.plugins.module_utils._provision.plan import Resource, marked, own_tags
+from ansible_collections.popcon.deploy.plugins.module_utils._provision.plan import Resource, own_tags, with_owner
 
 #: Tokens only, and none for a container: one more hop than the host itself is too far.
 METADATA = {"http_endpoint": "enabled", "http_tokens": "required", "http_put_response_hop_limit": 1}
@@ -20,7 +20,7 @@ METADATA = {"http_endpoint": "enabled", "http_tokens": "required", "http_put_res
 _BLOCKS = ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets")
 
 
-def wanted(settings: Json, mark: str) -> list[Resource]:
+def wanted(settings: Json, owner: str) -> list[Resource]:
     """What hosts and bucket should be.
 
     :param settings: `tags`; `bucket` with `name`, `policy` and `expire_days`; `instances` with `name` and `subnet`, and
@@ -40,7 +40,7 @@ def wanted(settings: Json, mark: str) -> list[Resource]:
         "versioning": "off",
         "lifecycle": {"expire-transfers": _expiry(bucket["expire_days"])},
         "policy": statements(bucket["policy"]),
-        "tags": marked(settings["tags"], mark),
+        "tags": with_owner(settings["tags"], owner),
     }
     made = [Resource("bucket", bucket["name"], attributes)]
     for one in settings["instances"]:
@@ -51,7 +51,7 @@ def wanted(settings: Json, mark: str) -> list[Resource]:
             "profile": settings["profile"],
             "state": "running",
             "metadata": METADATA,
-            "tags": marked(settings["tags"], mark, one["name"]),
+            "tags": with_owner(settings["tags"], owner, one["name"]),
         }
         made.append(Resource("instance", one["name"], attributes, fixed=("subnet",)))
     return made
@@ -68,7 +68,7 @@ def _expiry(days: int) -> Json:
     }
 
 
-def found(raw: Json, settings: Json, mark: str) -> list[Resource]:
+def found(raw: Json, settings: Json, owner: str) -> list[Resource]:
     """What is there.
 
     :param raw: `buckets`, `instances` and `subnets` as the info modules of amazon.aws return them; the instances may be
@@ -77,7 +77,7 @@ def found(raw: Json, settings: Json, mark: str) -> list[Resource]:
     subnets = {one["subnet_id"]: one["tags"].get("Name") for one in raw["subnets"]}
     names = [one["name"] for one in settings["instances"]]
     instances = [_instance(one, subnets) for one in raw["instances"]]
-    ours = [one for one in instances if one.mark == mark or one.name in names]
+    ours = [one for one in instances if one.owner == owner or one.name in names]
     return [*map(_bucket, raw["buckets"]), *ours]
 
 

@@ -8,19 +8,19 @@
 from __future__ import annotations
 
 from ansible_collections.popcon.deploy.plugins.module_utils._common.types import Json
-from ansible_collections.popcon.deploy.plugins.module_utils._provision.plan import Resource, marked, own_tags
+from ansible_collections.popcon.deploy.plugins.module_utils._provision.plan import Resource, own_tags, with_owner
 
 
-def wanted(settings: Json, mark: str) -> list[Resource]:
+def wanted(settings: Json, owner: str) -> list[Resource]:
     """What the key should be.
 
     :param settings: `alias` and `tags`.
     """
-    attributes = {"state": "Enabled", "rotation": True, "tags": marked(settings["tags"], mark)}
+    attributes = {"state": "Enabled", "rotation": True, "tags": with_owner(settings["tags"], owner)}
     return [Resource("key", settings["alias"], attributes)]
 
 
-def found(raw: Json, settings: Json, mark: str) -> list[Resource]:
+def found(raw: Json, settings: Json, owner: str) -> list[Resource]:
     """What is there.
 
     :param raw: `keys`, those that the alias names, as amazon.aws.kms_key_info returns them.

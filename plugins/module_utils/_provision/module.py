@@ -18,7 +18,7 @@ from ansible_collections.popcon.deploy.plugins.module_utils._provision import pl
 
 #: Options of all of them; see the doc fragment `provision`.
 OPTIONS: Json = {
-    "mark": {"type": "str", "required": True},
+    "owner": plan.OWNER_OPTION,
     "tags": {"type": "dict", "default": {}},
     "adopt": {"type": "bool", "default": False},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
@@ -31,7 +31,7 @@ class Provider(abc.ABC):
     def __init__(self, module: AnsibleAWSModule) -> None:
         self.params = module.params
         self.region = module.region
-        self.tags = plan.marked(self.params["tags"], self.params["mark"])
+        self.tags = plan.with_owner(self.params["tags"], self.params["owner"])
 
     @abc.abstractmethod
     def rows(self) -> list[Json]:
@@ -77,7 +77,7 @@ class Compared(Provider):
     def rows(self) -> list[Json]:
         """The plan."""
         wanted = self.wanted() if self.params["state"] == "present" else []
-        return plan.plan(wanted, self.found(), self.params["mark"], self.params["adopt"])
+        return plan.plan(wanted, self.found(), self.params["owner"], self.params["adopt"])
 
     @abc.abstractmethod
     def _create(self, row: Json) -> None: ...

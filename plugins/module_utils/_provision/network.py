@@ -12,7 +12,7 @@ import typing as t
 
 from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError
 from ansible_collections.popcon.deploy.plugins.module_utils._common.types import Json
-from ansible_collections.popcon.deploy.plugins.module_utils._provision.plan import Resource, marked, own_tags
+from ansible_collections.popcon.deploy.plugins.module_utils._provision.plan import Resource, own_tags, with_owner
 
 EVERYWHERE = "0.0.0.0/0"
 
@@ -23,7 +23,7 @@ _GATEWAY = "the internet gateway"
 _SSH = 22
 
 
-def wanted(settings: Json, mark: str) -> list[Resource]:
+def wanted(settings: Json, owner: str) -> list[Resource]:
     """What the network should be.
 
     :param settings: `name`, `tags`, `cidr`, `subnets` and `security_groups`, as the role takes them.
@@ -33,7 +33,7 @@ def wanted(settings: Json, mark: str) -> list[Resource]:
     name, subnets = settings["name"], settings["subnets"]
 
     def tags(of: str) -> Json:
-        return marked(settings["tags"], mark, of)
+        return with_owner(settings["tags"], owner, of)
 
     vpc = {"cidrs": [settings["cidr"]], "dns_support": True, "dns_hostnames": True, "tags": tags(name)}
     made = [
@@ -115,7 +115,7 @@ def _network(cidr: str, of: str, wrong: list[str]) -> ipaddress.IPv4Network | No
         return None
 
 
-def found(raw: Json, settings: Json, mark: str) -> list[Resource]:
+def found(raw: Json, settings: Json, owner: str) -> list[Resource]:
     """What is there.
 
     :param raw: `vpcs`, `subnets`, `gateways`, `route_tables` and `security_groups`, as the info modules of amazon.aws
@@ -124,9 +124,9 @@ def found(raw: Json, settings: Json, mark: str) -> list[Resource]:
     name = settings["name"]
     # Another VPC that has our name is a conflict for who makes one, and nothing to who removes ours.
     named = [] if settings["removing"] else [vpc for vpc in raw["vpcs"] if vpc["tags"].get("Name") == name]
-    vpcs = named + [vpc for vpc in raw["vpcs"] if _mark(vpc) == mark and vpc not in named]
-    vpcs.sort(key=lambda vpc: _mark(vpc) != mark)
-    gateways = [gateway for gateway in raw["gateways"] if _mark(gateway) == mark]
+    vpcs = named + [vpc for vpc in raw["vpcs"] if _owner(vpc) == owner and vpc not in named]
+    vpcs.sort(key=lambda vpc: _owner(vpc) != owner)
+    gateways = [gateway for gateway in raw["gateways"] if _owner(gateway) == owner]
     if not vpcs:
         return [_gateway(gateway, name, "") for gateway in gateways]
     vpc = vpcs[0]
@@ -158,8 +158,8 @@ def found(raw: Json, settings: Json, mark: str) -> list[Resource]:
     return made
 
 
-def _mark(one: Json) -> str | None:
-    return Resource("", "", {"tags": one.get("tags")}).mark
+def _owner(one: Json) -> str | None:
+    return Resource("", "", {"tags": one.get("tags")}).owner
 
 
 def _associated(association: Json) -> bool:

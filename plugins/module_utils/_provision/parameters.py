@@ -12,7 +12,7 @@ import typing as t
 
 from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError
 from ansible_collections.popcon.deploy.plugins.module_utils._common.types import Json
-from ansible_collections.popcon.deploy.plugins.module_utils._provision.plan import Resource, as_row, marked, plan
+from ansible_collections.popcon.deploy.plugins.module_utils._provision.plan import Resource, as_row, plan, with_owner
 
 #: How much a parameter of the standard tier holds, in bytes.
 _LIMIT = 4096
@@ -71,25 +71,25 @@ def table(path: str, plain: Json, secrets: Json, key_id: str, replace: list[str]
     return made
 
 
-def rows(wanted: Table, found: list[Json], tags: Json, mark: str, adopt: bool, removing: bool) -> list[Json]:
+def rows(wanted: Table, found: list[Json], tags: Json, owner: str, adopt: bool, removing: bool) -> list[Json]:
     """What has to be done.
 
     :param found: of each parameter `Name`, `Type`, `KeyId`, `Tags` and, if it is a String, `Value`.
     """
     resources = [_found(one) for one in found]
     if removing:
-        return _reported(plan([], resources, mark, adopt), wanted, removing)
-    made = [_wanted(name, value, tags, mark) for name, value in wanted.plain.items()]
-    made += [_wanted(name, None, tags, mark) for name in wanted.secrets]
-    done = _reported(plan(made, resources, mark, adopt), wanted, removing)
+        return _reported(plan([], resources, owner, adopt), wanted, removing)
+    made = [_wanted(name, value, tags, owner) for name, value in wanted.plain.items()]
+    made += [_wanted(name, None, tags, owner) for name in wanted.secrets]
+    done = _reported(plan(made, resources, owner, adopt), wanted, removing)
     return [
         _with_value(row, wanted) for row in [*done, *_replaced(wanted, done, resources), *_other_keys(wanted, found)]
     ]
 
 
-def _wanted(name: str, value: str | None, tags: Json, mark: str) -> Resource:
+def _wanted(name: str, value: str | None, tags: Json, owner: str) -> Resource:
     content: Json = {"type": "SecureString"} if value is None else {"type": "String", "value": value}
-    return Resource("parameter", name, {**content, "tags": marked(tags, mark)}, fixed=("type",))
+    return Resource("parameter", name, {**content, "tags": with_owner(tags, owner)}, fixed=("type",))
 
 
 def _found(one: Json) -> Resource:

@@ -13,7 +13,14 @@ import typing as t
 from ansible_collections.popcon.deploy.plugins.module_utils._common.types import Json
 
 #: The tag that says who made a resource. Nothing is changed or removed that does not bear it.
-MARK = "ManagedBy"
+OWNER_TAG = "ManagedBy"
+#: The option of modules that gives its value.
+OWNER_OPTION: Json = {
+    "type": "str",
+    "required": True,
+    "aliases": ["mark"],
+    "deprecated_aliases": [{"name": "mark", "version": "1.0.0", "collection_name": "popcon.deploy"}],
+}
 
 #: In the place of what AWS decides when it makes something.
 UNKNOWN = "(known after apply)"
@@ -34,14 +41,14 @@ class Resource:
     fixed: tuple[str, ...] = ()
 
     @property
-    def mark(self) -> str | None:
+    def owner(self) -> str | None:
         """Who made it."""
-        return (self.attributes.get("tags") or {}).get(MARK)
+        return (self.attributes.get("tags") or {}).get(OWNER_TAG)
 
 
-def marked(tags: Json, mark: str, name: str | None = None) -> Json:
+def with_owner(tags: Json, owner: str, name: str | None = None) -> Json:
     """The tags of a resource of ours, all texts, as AWS keeps them."""
-    return {**{key: str(value) for key, value in tags.items()}, **({"Name": name} if name else {}), MARK: mark}
+    return {**{key: str(value) for key, value in tags.items()}, **({"Name": name} if name else {}), OWNER_TAG: owner}
 
 
 def own_tags(found: Json | None) -> Json:
@@ -50,28 +57,28 @@ def own_tags(found: Json | None) -> Json:
 
 
 def plan(
-    wanted: list[Resource], found: list[Resource], mark: str, adopt: bool, in_the_way: t.Collection[str] = ()
+    wanted: list[Resource], found: list[Resource], owner: str, adopt: bool, in_the_way: t.Collection[str] = ()
 ) -> list[Json]:
     """What has to be done, a row for each resource that is not as it should be.
 
-    :param mark: the value of the tag MARK that our resources bear.
-    :param adopt: take what bears another mark, or none, as ours.
+    :param owner: the value of the tag OWNER_TAG of our resources.
+    :param adopt: take what has another owner tag, or none, as ours.
     :param in_the_way: kinds of which there may be none that isn't ours.
     """
     there: dict[tuple[str, str], Resource] = {}
-    for one in sorted(found, key=lambda one: one.mark != mark):
+    for one in sorted(found, key=lambda one: one.owner != owner):
         twin = (one.kind, one.name) in there
         named = dataclasses.replace(one, name=f"{one.name} ({one.id})") if twin else one
         there[named.kind, named.name] = named
-    rows = [_row(one, there.pop((one.kind, one.name), None), mark, adopt) for one in wanted]
-    rows += [_left_over(one, mark, one.kind in in_the_way) for one in there.values()]
+    rows = [_row(one, there.pop((one.kind, one.name), None), owner, adopt) for one in wanted]
+    rows += [_left_over(one, owner, one.kind in in_the_way) for one in there.values()]
     return [row for row in rows if row]
 
 
-def _row(wanted: Resource, found: Resource | None, mark: str, adopt: bool) -> Json | None:
+def _row(wanted: Resource, found: Resource | None, owner: str, adopt: bool) -> Json | None:
     if found is None:
         return as_row("create", wanted, changes(wanted.attributes, {}))
-    if found.mark != mark and not adopt:
+    if found.owner != owner and not adopt:
         note = (
             f"is there already ({found.id or found.name}), but {_of_whom(found)}: choose another name, or take it over "
             "with -e provision_adopt=true"
@@ -87,8 +94,8 @@ def _row(wanted: Resource, found: Resource | None, mark: str, adopt: bool) -> Js
     return as_row("update", found, differences)
 
 
-def _left_over(found: Resource, mark: str, in_the_way: bool) -> Json:
-    if found.mark == mark:
+def _left_over(found: Resource, owner: str, in_the_way: bool) -> Json:
+    if found.owner == owner:
         return as_row("delete", found, [])
     if in_the_way:
         return as_row("conflict", found, [], f"{_of_whom(found)}, and is in the way: remove it by hand first")
@@ -96,7 +103,7 @@ def _left_over(found: Resource, mark: str, in_the_way: bool) -> Json:
 
 
 def _of_whom(found: Resource) -> str:
-    return f"its tag {MARK} says {found.mark}" if found.mark else f"has no tag {MARK}"
+    return f"its tag {OWNER_TAG} says {found.owner}" if found.owner else f"has no tag {OWNER_TAG}"
 
 
 def as_row(action: str, one: Resource, differences: list[Json], note: str = "") -> Json:

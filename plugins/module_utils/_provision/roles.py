@@ -11,16 +11,16 @@ import typing as t
 
 from ansible_collections.popcon.deploy.plugins.module_utils._common.types import Json
 from ansible_collections.popcon.deploy.plugins.module_utils._provision.iam_policy import statements
-from ansible_collections.popcon.deploy.plugins.module_utils._provision.plan import Resource, marked, own_tags
+from ansible_collections.popcon.deploy.plugins.module_utils._provision.plan import Resource, own_tags, with_owner
 
 
-def wanted(settings: Json, mark: str) -> list[Resource]:
+def wanted(settings: Json, owner: str) -> list[Resource]:
     """What the roles should be.
 
     :param settings: `tags`, and `roles` with `name`, `trust`, `policies` by their names, `session_seconds`, the ARN of
         their permissions `boundary`, empty for none, and whether the role has an instance `profile` of its name.
     """
-    tags = marked(settings["tags"], mark)
+    tags = with_owner(settings["tags"], owner)
     made = []
     for role in settings["roles"]:
         attributes = {
@@ -37,7 +37,7 @@ def wanted(settings: Json, mark: str) -> list[Resource]:
     return made
 
 
-def found(raw: Json, settings: Json, mark: str) -> list[Resource]:
+def found(raw: Json, settings: Json, owner: str) -> list[Resource]:
     """What is there.
 
     :param raw: `roles` and `profiles` as the info modules of amazon.aws return them, and `policies`, the inline ones of

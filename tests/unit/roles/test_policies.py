@@ -25,7 +25,7 @@ REGION, ACCOUNT, NAME, KEY = (
     "arn:aws:kms:ap-northeast-2:123456789012:key/1",
 )
 VALUES: dict[str, str | list[str]] = {
-    "NAME": NAME, "MARK": f"popcon.deploy/{NAME}", "REGION": REGION, "ACCOUNT": ACCOUNT, "KEY": [KEY],
+    "NAME": NAME, "OWNER": f"popcon.deploy/{NAME}", "REGION": REGION, "ACCOUNT": ACCOUNT, "KEY": [KEY],
     "PATHS": ["/popcon"], "SINGLE_PARAMETERS": ["/popcon-deploy/GIT_TOKEN"], "PATH": "popcon", "PENDING": "popcon-rotation",
     "REPOSITORIES": ["dev-app"], "BUCKET": f"{NAME}-transfer", "DOCUMENT": f"{NAME}-session",
     "SUBJECTS": ["repo:org/gitops:environment:dev"], "PRINCIPALS": [], "KEY_ALIAS": f"alias/{NAME}",
@@ -39,7 +39,7 @@ EVERYWHERE = {
     "RegistryToken": "ecr:GetAuthorizationToken knows no resources; what can be pulled or pushed is in a statement of its own",
     "FindHosts": "ec2:DescribeInstances and ssm:DescribeInstanceInformation know no resources",
     "LookAround": "what describes and lists knows no resources",
-    "MakeTheKey": "one that isn't there has no name: it must be made with the mark, and no other key can be given a policy or removed",
+    "MakeTheKey": "one that isn't there has no name: it must be made with the owner tag, and no other key can be given a policy or removed",
 }
 #: What AWS has for everybody, in no account.
 EVERYBODYS = (f"arn:aws:ec2:{REGION}::image/*", f"arn:aws:ssm:{REGION}::parameter/aws/service/*")
@@ -245,7 +245,7 @@ ESCALATIONS: list[tuple[str, str, dict[str, str]]] = [
     ("iam:CreateAccessKey", f"{IAM}:user/admin", {}),
     ("iam:AddRoleToInstanceProfile", f"{IAM}:instance-profile/admin", {}),
     ("sts:AssumeRole", f"{IAM}:role/admin", {}),
-    # Secrets, and what bears another mark.
+    # Secrets, and what has another owner.
     ("kms:Decrypt", KEY, {**OWN, **DECRYPT}),
     ("kms:PutKeyPolicy", KEY, OWN),
     ("kms:Encrypt", KEY, DECRYPT),

@@ -19,14 +19,14 @@ from ansible_collections.popcon.deploy.plugins.modules.iam_oidc_provider import 
 ARN = "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com"
 
 
-def provider(audiences: list[str], mark: str) -> tuple[OidcProvider, mock.Mock]:
+def provider(audiences: list[str], owner: str) -> tuple[OidcProvider, mock.Mock]:
     iam = mock.Mock()
     iam.list_open_id_connect_providers.return_value = {"OpenIDConnectProviderList": [{"Arn": ARN}]}
-    tags = [{"Key": "ManagedBy", "Value": mark}]
+    tags = [{"Key": "ManagedBy", "Value": owner}]
     iam.get_open_id_connect_provider.return_value = {"ClientIDList": audiences, "Tags": tags}
     params = {
         "url": "https://token.actions.githubusercontent.com", "audience": "sts.amazonaws.com", "roles": [], "tags": {},
-        "mark": "popcon.deploy", "state": "present",
+        "owner": "popcon.deploy", "state": "present",
     }  # fmt: skip
     module = types.SimpleNamespace(params=params, region="eu-west-3", client=lambda _service: iam)
     return OidcProvider(module), iam

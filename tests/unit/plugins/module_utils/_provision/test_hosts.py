@@ -14,7 +14,7 @@ import pytest
 from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError
 from ansible_collections.popcon.deploy.plugins.module_utils._provision import hosts, plan
 
-MARK = "popcon.deploy/x"
+OWNER = "popcon.deploy/x"
 POLICY = {"Statement": [{"Sid": "A", "Effect": "Deny", "Action": ["s3:*"], "Resource": ["*"]}]}
 SETTINGS: dict[str, t.Any] = {
     "tags": {}, "type": "t3.medium", "security_groups": ["app"], "profile": "x-host", "remove": [],
@@ -31,7 +31,7 @@ ENCRYPTED = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "
 BUCKET = {
     "name": "x-transfer", "public_access_block": BLOCKED, "bucket_ownership_controls": OWNED, "bucket_encryption": ENCRYPTED,
     "bucket_versioning": {}, "bucket_lifecycle_configuration": {"Rules": [RULE]}, "bucket_policy": POLICY,
-    "bucket_tagging": {"ManagedBy": MARK},
+    "bucket_tagging": {"ManagedBy": OWNER},
 }  # fmt: skip
 #: The same, as releases of amazon.aws before 11 return it.
 OLD_BUCKET = {
@@ -45,15 +45,15 @@ INSTANCE = {
     "instance_id": "i-1", "instance_type": "t3.medium", "subnet_id": "subnet-1", "security_groups": [{"group_name": "app"}],
     "iam_instance_profile": {"arn": "arn:aws:iam::1:instance-profile/x-host"}, "state": {"name": "pending"},
     "metadata_options": {"http_endpoint": "enabled", "http_tokens": "required", "http_put_response_hop_limit": 1, "state": "applied"},
-    "tags": {"Name": "x-1", "ManagedBy": MARK},
+    "tags": {"Name": "x-1", "ManagedBy": OWNER},
 }  # fmt: skip
 SUBNETS = [{"subnet_id": "subnet-1", "tags": {"Name": "x-public-a"}}]
 
 
 def rows(buckets: list[dict], instances: list[dict], **more: t.Any) -> list[dict]:
     settings = {**SETTINGS, **more}
-    found = hosts.found({"buckets": buckets, "instances": instances, "subnets": SUBNETS}, settings, MARK)
-    return hosts.protect(plan.plan(hosts.wanted(settings, MARK), found, MARK, False), settings)
+    found = hosts.found({"buckets": buckets, "instances": instances, "subnets": SUBNETS}, settings, OWNER)
+    return hosts.protect(plan.plan(hosts.wanted(settings, OWNER), found, OWNER, False), settings)
 
 
 @pytest.mark.parametrize("bucket", [BUCKET, OLD_BUCKET])
@@ -85,7 +85,7 @@ def test_others_instances_are_not_looked_at() -> None:
         ),
         ({"bucket_lifecycle_configuration": {"Rules": [RULE, {**RULE, "ID": "b"}]}}, ["lifecycle.b"]),
         ({"bucket_policy": {}}, ["policy.A"]),
-        ({"bucket_tagging": {"ManagedBy": MARK, "x": "y"}}, ["tags.x"]),
+        ({"bucket_tagging": {"ManagedBy": OWNER, "x": "y"}}, ["tags.x"]),
     ],
 )
 def test_what_is_changed_of_a_bucket_is_seen(change: dict, attributes: list[str]) -> None:
@@ -128,4 +128,4 @@ def test_an_instance_goes_only_if_it_is_named() -> None:
 
 def test_two_instances_cannot_have_one_name() -> None:
     with pytest.raises(DeployError, match="Two instances have the name x-1"):
-        hosts.wanted({**SETTINGS, "instances": SETTINGS["instances"] * 2}, MARK)
+        hosts.wanted({**SETTINGS, "instances": SETTINGS["instances"] * 2}, OWNER)

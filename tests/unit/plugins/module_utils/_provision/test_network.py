@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError
 from ansible_collections.popcon.deploy.plugins.module_utils._provision import network, plan
 
-MARK = "popcon.deploy/net"
+OWNER = "popcon.deploy/net"
 SETTINGS = {
     "name": "net",
     "tags": {},
@@ -39,7 +39,7 @@ SETTINGS = {
 
 
 def tags(name: str) -> dict[str, str]:
-    return {"Name": name, "ManagedBy": MARK}
+    return {"Name": name, "ManagedBy": OWNER}
 
 
 def table(number: int, name: str, subnet: str, **route: str) -> dict:
@@ -98,9 +98,9 @@ THERE = {
 
 def rows(there: dict, **more: t.Any) -> list[dict]:
     settings = {**SETTINGS, **more}
-    wanted = [] if settings["removing"] else network.wanted(settings, MARK)
+    wanted = [] if settings["removing"] else network.wanted(settings, OWNER)
     in_the_way = network.KINDS if settings["removing"] else ()
-    return plan.plan(wanted, network.found(there, settings, MARK), MARK, False, in_the_way)
+    return plan.plan(wanted, network.found(there, settings, OWNER), OWNER, False, in_the_way)
 
 
 def test_what_is_as_wanted_needs_nothing() -> None:
@@ -179,4 +179,4 @@ def test_when_all_goes_a_vpc_of_our_name_that_is_not_ours_stays() -> None:
 )  # fmt: skip
 def test_what_makes_no_sense_is_refused(more: dict, said: str) -> None:
     with pytest.raises(DeployError, match=said):
-        network.wanted({**SETTINGS, **more}, MARK)
+        network.wanted({**SETTINGS, **more}, OWNER)

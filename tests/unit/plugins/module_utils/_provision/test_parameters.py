@@ -12,8 +12,8 @@ import pytest
 from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError
 from ansible_collections.popcon.deploy.plugins.module_utils._provision.parameters import Table, rows, table
 
-MARK, KEY = "popcon.deploy/x", "alias/x"
-TAGS = {"ManagedBy": MARK}
+OWNER, KEY = "popcon.deploy/x", "alias/x"
+TAGS = {"ManagedBy": OWNER}
 
 
 def wanted(**more: object) -> Table:
@@ -30,7 +30,7 @@ HOST = there("/app/HOST", "String", Value="a")
 
 
 def done(found: list[dict], removing: bool = False, **more: object) -> list[tuple[str, str]]:
-    made = rows(wanted(**more), found, {}, MARK, False, removing)
+    made = rows(wanted(**more), found, {}, OWNER, False, removing)
     assert "s3cret" not in json.dumps(made)
     return [(row["action"], row["name"]) for row in made]
 
@@ -56,7 +56,7 @@ def test_a_secret_without_a_value_can_be_neither_made_nor_replaced() -> None:
 
 
 def test_a_plain_value_is_brought_back() -> None:
-    (row,) = rows(wanted(), [there("/app/HOST", "String", Value="b"), there("/app/PASSWORD")], {}, MARK, False, False)
+    (row,) = rows(wanted(), [there("/app/HOST", "String", Value="b"), there("/app/PASSWORD")], {}, OWNER, False, False)
     assert row["changes"] == [{"attribute": "value", "before": "b", "after": "a"}]
 
 

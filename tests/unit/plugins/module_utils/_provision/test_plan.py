@@ -10,22 +10,22 @@ from ansible_collections.popcon.deploy.plugins.filter.table import table
 from ansible_collections.popcon.deploy.plugins.module_utils._provision.plan import (
     Resource,
     changing,
-    marked,
     own_tags,
     plan,
     result,
+    with_owner,
 )
 
-MARK = "popcon.deploy/x"
+OWNER = "popcon.deploy/x"
 
 
-def one(name: str = "a", mark: str | None = MARK, number: str = "id-1", **attributes: object) -> Resource:
-    tags = {"ManagedBy": mark} if mark else {}
+def one(name: str = "a", owner: str | None = OWNER, number: str = "id-1", **attributes: object) -> Resource:
+    tags = {"ManagedBy": owner} if owner else {}
     return Resource("thing", name, {"tags": tags, **attributes}, number, fixed=("zone",))
 
 
 def done(wanted: list[Resource], found: list[Resource], **more: object) -> list[tuple[str, str]]:
-    return [(row["action"], row["name"]) for row in plan(wanted, found, MARK, **{"adopt": False, **more})]
+    return [(row["action"], row["name"]) for row in plan(wanted, found, OWNER, **{"adopt": False, **more})]
 
 
 def test_what_is_as_wanted_is_not_named() -> None:
@@ -38,7 +38,7 @@ def test_what_is_missing_is_made_and_what_is_ours_and_not_wanted_goes() -> None:
 
 def test_what_differs_is_changed_attribute_by_attribute() -> None:
     wanted = one(size=1, options={"x": 1, "y": 2})
-    (row,) = plan([wanted], [one(size=2, options={"x": 1, "z": 3})], MARK, False)
+    (row,) = plan([wanted], [one(size=2, options={"x": 1, "z": 3})], OWNER, False)
     assert row["id"] == "id-1"
     assert row["changes"] == [
         {"attribute": "size", "before": 2, "after": 1},
@@ -48,7 +48,7 @@ def test_what_differs_is_changed_attribute_by_attribute() -> None:
 
 
 def test_what_cannot_be_changed_is_in_the_way() -> None:
-    rows = plan([one(zone="a")], [one(zone="b")], MARK, False)
+    rows = plan([one(zone="a")], [one(zone="b")], OWNER, False)
     assert result(rows)["problems"] == [
         "The thing a can't be changed once it is made (zone): change the inventory back, or remove it by hand."
     ]
@@ -56,37 +56,37 @@ def test_what_cannot_be_changed_is_in_the_way() -> None:
 
 
 def test_what_somebody_else_made_is_not_touched() -> None:
-    for mark in (None, "popcon.deploy/y"):
-        assert done([one(size=1)], [one(size=2, mark=mark)]) == [("conflict", "a")]
-        assert done([], [one(mark=mark)]) == [("report", "a")]
-        assert done([], [one(mark=mark)], in_the_way={"thing"}) == [("conflict", "a")]
-    assert done([one(size=1)], [one(size=2, mark=None)], adopt=True) == [("update", "a")]
-    assert done([], [one("b", mark=None)], adopt=True) == [("report", "b")]
+    for owner in (None, "popcon.deploy/y"):
+        assert done([one(size=1)], [one(size=2, owner=owner)]) == [("conflict", "a")]
+        assert done([], [one(owner=owner)]) == [("report", "a")]
+        assert done([], [one(owner=owner)], in_the_way={"thing"}) == [("conflict", "a")]
+    assert done([one(size=1)], [one(size=2, owner=None)], adopt=True) == [("update", "a")]
+    assert done([], [one("b", owner=None)], adopt=True) == [("report", "b")]
 
 
 def test_of_two_with_one_name_ours_is_the_one() -> None:
-    found = [one(mark=None, number="id-2"), one()]
+    found = [one(owner=None, number="id-2"), one()]
     assert done([one()], found) == [("report", "a (id-2)")]
     assert done([one()], [one(), one(number="id-3")]) == [("delete", "a (id-3)")]
 
 
 def test_tags_are_texts_and_those_of_aws_are_left_out() -> None:
-    assert marked({"n": 1}, MARK, "a") == {"n": "1", "Name": "a", "ManagedBy": MARK}
+    assert with_owner({"n": 1}, OWNER, "a") == {"n": "1", "Name": "a", "ManagedBy": OWNER}
     assert own_tags({"aws:x": "1", "b": "2"}) == {"b": "2"}
 
 
 def test_the_difference_has_what_goes_and_what_comes() -> None:
-    rows = plan([one("a", size=1), one("n", on=True)], [one("a", size=2), one("g")], MARK, False)
+    rows = plan([one("a", size=1), one("n", on=True)], [one("a", size=2), one("g")], OWNER, False)
     assert result(rows)["diff"] == {
         "before": "thing a\n  size: 2\nthing g\n",
-        "after": f"thing a\n  size: 1\nthing n\n  tags.ManagedBy: {MARK}\n  on: true\n",
+        "after": f"thing a\n  size: 1\nthing n\n  tags.ManagedBy: {OWNER}\n  on: true\n",
     }
 
 
 def test_the_table_says_it_to_people() -> None:
     wanted = [one("a", size=1, rules=["x", "y"]), one("n"), one("c")]
-    found = [one("a", size=2, rules=["x", "z"]), one("g"), one("c", mark=None), one("o", mark=None)]
-    assert table(plan(wanted, found, MARK, False), "plan") == [
+    found = [one("a", size=2, rules=["x", "z"]), one("g"), one("c", owner=None), one("o", owner=None)]
+    assert table(plan(wanted, found, OWNER, False), "plan") == [
         "~ thing a",
         "    size: 2 → 1",
         "    rules: -z +y",
