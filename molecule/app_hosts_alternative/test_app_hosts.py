@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-MARK = {"Team": "web", "ManagedBy": "popcon.deploy/shop"}
+OWN_TAGS = {"Team": "web", "ManagedBy": "popcon.deploy/shop"}
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def test_hosts_run_as_they_should(aws, tags, instances):
     ec2 = aws("ec2")
     for name, instance in instances.items():
         assert instance["State"]["Name"] == "running"
-        assert tags(instance["Tags"]) == {"Name": name, **MARK}
+        assert tags(instance["Tags"]) == {"Name": name, **OWN_TAGS}
         assert instance["IamInstanceProfile"]["Arn"].endswith("instance-profile/shop-host")
         assert [group["GroupName"] for group in instance["SecurityGroups"]] == ["shop-app"]
         (subnet,) = ec2.describe_subnets(SubnetIds=[instance["SubnetId"]])["Subnets"]
@@ -49,7 +49,7 @@ def test_the_bucket_that_was_there_is_as_it_should_be(aws, tags):
     assert s3.get_bucket_versioning(**bucket)["Status"] == "Suspended"
     (rule,) = s3.get_bucket_lifecycle_configuration(**bucket)["Rules"]
     assert (rule["Expiration"]["Days"], rule["NoncurrentVersionExpiration"]["NoncurrentDays"]) == (3, 3)
-    assert tags(s3.get_bucket_tagging(**bucket)["TagSet"]) == MARK
+    assert tags(s3.get_bucket_tagging(**bucket)["TagSet"]) == OWN_TAGS
     assert [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]] == ["shop-passing-through"]
 
 

@@ -6,13 +6,13 @@
 
 from __future__ import annotations
 
-MARK = {"Team": "web", "ManagedBy": "popcon.deploy/shop"}
+OWN_TAGS = {"Team": "web", "ManagedBy": "popcon.deploy/shop"}
 
 
 def test_the_one_that_was_there_is_taken_over(aws, tags):
     ec2 = aws("ec2")
     (vpc,) = (vpc for vpc in ec2.describe_vpcs()["Vpcs"] if not vpc["IsDefault"])
-    assert tags(vpc["Tags"]) == {"Name": "shop", **MARK}
+    assert tags(vpc["Tags"]) == {"Name": "shop", **OWN_TAGS}
     answer = ec2.describe_vpc_attribute(VpcId=vpc["VpcId"], Attribute="enableDnsHostnames")
     assert answer["EnableDnsHostnames"]["Value"]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 
 CI = {"shop-builder", "shop-deployer", "shop-planner", "shop-provisioner"}
-MARK = {"Team": "web", "ManagedBy": "popcon.deploy/shop"}
+OWN_TAGS = {"Team": "web", "ManagedBy": "popcon.deploy/shop"}
 
 
 def test_all_roles_are_ours(aws, tags):
@@ -18,7 +18,7 @@ def test_all_roles_are_ours(aws, tags):
     assert names == {"shop-host", "shop-rotation", *CI}
     for name in names:
         role = iam.get_role(RoleName=name)["Role"]
-        assert tags(role["Tags"]) == MARK
+        assert tags(role["Tags"]) == OWN_TAGS
         assert role["MaxSessionDuration"] == (7200 if name in CI else 3600)
         # What the provisioner makes can do no more than it was made for.
         assert ("PermissionsBoundary" in role) == (name not in ("shop-planner", "shop-provisioner"))

@@ -118,7 +118,7 @@ def run(params: Json, check_mode: bool) -> Json:
     area, owner, removing = AREAS[params["area"]], params["owner"], params["state"] == "absent"
     settings = {**params["wanted"], "removing": removing}
     found = area.found(params["found"], settings, owner)
-    # What has not our owner tag is nobody's to remove, whatever it is called.
+    # What does not have our owner tag must not be removed, whatever it is called.
     wanted = [] if removing else area.wanted(settings, owner)
     in_the_way = getattr(area, "KINDS", ()) if removing else ()
     ids: Json = {}

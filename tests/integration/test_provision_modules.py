@@ -109,6 +109,13 @@ def test_what_is_there_already_is_taken_over_only_if_it_is_asked_for(account: Ac
     assert (again["changed"], again["rows"]) == (False, [])
 
 
+def test_the_old_name_of_the_owner_is_accepted_with_a_warning(run: Run) -> None:
+    options = {"name": "old-name", "mark": OWNER, "region": "ap-northeast-2"}
+    (made,) = run({"popcon.deploy.ecr_repository": options})
+    assert made["changed"]
+    assert any("mark" in one["msg"] and one["version"] == "1.0.0" for one in made["deprecations"])
+
+
 def test_a_role_alone_plans_and_applies(account: Account, run: Run) -> None:
     variables = {"ecr_repository_name": "alone", "ecr_repository_names": ["alone"], "ecr_repository_tags": {"App": "x"}}
     role = {"ansible.builtin.import_role": {"name": "popcon.deploy.ecr_repository"}, "vars": variables}

@@ -12,7 +12,7 @@ import typing as t
 
 from ansible_collections.popcon.deploy.plugins.module_utils._common.types import Json
 
-#: The tag that says who made a resource. Nothing is changed or removed that does not bear it.
+#: The tag that says who made a resource. Nothing is changed or removed that does not have it.
 OWNER_TAG = "ManagedBy"
 #: The option of modules that gives its value.
 OWNER_OPTION: Json = {

@@ -43,7 +43,7 @@ EVERYWHERE = {
 }
 #: What AWS has for everybody, in no account.
 EVERYBODYS = (f"arn:aws:ec2:{REGION}::image/*", f"arn:aws:ssm:{REGION}::parameter/aws/service/*")
-MARKED = (
+NEEDS_THE_OWNER_TAG = (
     {"aws:ResourceTag/ManagedBy": [f"popcon.deploy/{NAME}"]},
     {"aws:RequestTag/ManagedBy": [f"popcon.deploy/{NAME}"]},
 )
@@ -118,7 +118,7 @@ def test_instances_may_be_named_by_a_star_only_where_their_mark_is_looked_at() -
     for one in starred:
         (looked_at,) = one["Condition"].values()
         # A tag that is given as something is made.
-        assert looked_at in MARKED or set(looked_at) == {"ec2:CreateAction"}
+        assert looked_at in NEEDS_THE_OWNER_TAG or set(looked_at) == {"ec2:CreateAction"}
 
 
 def test_keys_are_used_through_parameter_store_only_and_for_own_parameters() -> None:
