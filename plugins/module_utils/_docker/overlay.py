@@ -119,6 +119,6 @@ def staged_mounts(model: Json, overlays: t.Sequence[Overlay]) -> Json:
             staged.setdefault("services", {})[name] = {"volumes": volumes}
     for kind in ("secrets", "configs"):
         for name, one in (model.get(kind) or {}).items():
-            if moved(one.get("file") or ""):
+            if one.get("file") and moved(one["file"]):
                 staged.setdefault(kind, {})[name] = {"file": moved(one["file"])}
     return staged

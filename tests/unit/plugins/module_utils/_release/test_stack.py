@@ -247,7 +247,7 @@ def test_plan_of_a_service_that_shares_anothers_container(web, cause):
     assert [(name, causes[0].text) for name, causes in plan.recreate.items()][1:] == expected
     # One whose container is gone takes a new one, too.
     plan = release([containers[0], containers[2]], NEW_DB, FakeCompose(services=services)).plan()
-    assert plan.create == ["db"] and [name for name in plan.recreate] == (["web", "last"] if cause else [])
+    assert plan.create == ["db"] and list(plan.recreate) == (["web", "last"] if cause else [])
 
 
 def test_plan_of_a_service_without_replicas():
