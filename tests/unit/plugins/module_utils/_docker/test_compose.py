@@ -42,7 +42,18 @@ RAW_MODEL = {
         "escaped": {"environment": {"A": "$${DB_PASSWORD}"}},
         "whole": {"env_file": [{"path": "/srv/app/.env", "required": True}]},
         "other": {"env_file": ["/srv/app/other.env"]},
-    }
+        "mounted": {"volumes": [{"type": "bind", "source": "/srv/app/.env"}, "${X}:/x"]},
+        "secret": {"secrets": ["from_variable"]},
+        "config": {"configs": [{"source": "from_content"}]},
+        "no_secret": {"secrets": [{"source": "from_file"}]},
+        "env_as_secret": {"secrets": [{"source": "whole"}]},
+    },
+    "secrets": {
+        "from_variable": {"environment": "DB_PASSWORD"},
+        "from_file": {"file": "/srv/app/DB_PASSWORD"},
+        "whole": {"file": "/srv/app/.env"},
+    },
+    "configs": {"from_content": {"content": "password=${DB_PASSWORD}"}},
 }
 
 
@@ -52,6 +63,10 @@ def test_services_using_a_key():
         "default": ["DB_PASSWORD"],
         "bare": ["DB_PASSWORD"],
         "whole": ["DB_PASSWORD"],
+        "mounted": ["DB_PASSWORD"],
+        "secret": ["DB_PASSWORD"],
+        "config": ["DB_PASSWORD"],
+        "env_as_secret": ["DB_PASSWORD"],
     }
 
 
@@ -124,11 +139,20 @@ def test_dependencies_through_others():
     assert _compose.dependencies(CHAIN, "db") == set()
 
 
+def test_the_command_for_a_restart_of_the_host_has_composes_surroundings(tmp_path):
+    made = _compose.Compose("proj", [f"{tmp_path}/prod/a.yml", f"{tmp_path}/b.yml"], f"{tmp_path}/.env", ["p"])
+    (tmp_path / ".env").write_text("")
+    command = made.up_command("/override")
+    assert command[:2] == ["env", f"PWD={tmp_path}/prod"] and "COMPOSE_EXPERIMENTAL_GIT_REMOTE=false" in command
+    options = f"--env-file {tmp_path}/.env --project-name proj --profile=p --file {tmp_path}/prod/a.yml --file {tmp_path}/b.yml"
+    assert f"{options} --file /override up --detach" in " ".join(command)
+
+
 def test_what_hangs_is_ended_and_said_so(tmp_path, monkeypatch):
     (tmp_path / "docker").write_text("#!/bin/sh\nexec sleep 60\n")
     (tmp_path / "docker").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    compose = _compose.Compose("proj", str(tmp_path), [], "/dev/null")
+    compose = _compose.Compose("proj", [f"{tmp_path}/compose.yml"], "/dev/null")
     with pytest.raises(_compose.ComposeError) as error:
         compose.pull({}, ["web"], 1)
     assert error.value.output == "it did not end within 1 s: see what it waits for, or give it longer"
