@@ -198,10 +198,10 @@ class Rollout:
             self._end(record, Result.FAILED, begin, failure)
             raise NothingChanged(f"Release {record.number} was not begun. {failure}")
         self._touched = True
-        _dummy, failure = attempt(self._bring_up, target, host, stack, plan)
+        in_place, failure = attempt(self._bring_up, target, host, stack, plan)
         if failure:
             return {**self._undo(record, begin, failure), "plan": plan.lines(), "warnings": warnings}
-        self._remember_definitions(record, stack)
+        self._remember_containers(record, in_place or stack)
         self._end(record, Result.SUCCEEDED, begin)
         _dummy, failure = attempt(self._run_jobs, target, host, stack.images, target.jobs_after, self._project.folder)
         removed, _dummy = attempt(self._prune)
@@ -216,13 +216,19 @@ class Rollout:
         if Reason.FILES in reasons and target.commit:
             checkout.switch(self._project.folder, target.commit)
         self._install_env(target, host)
-        stack.wait_until_ready(self._project.limit, stack.containers(), self._say)
-        if Reason.DEFINITION in reasons and host.release:
+        if reasons & {Reason.FILES, Reason.ENV_FILE}:
+            # A container that mounts such a file still has the one from before.
+            stack, plan = self._planned_in_place(target, stack.images)
+            self._follow(target, stack, plan)
+        else:
+            stack.wait_until_ready(self._project.limit, stack.containers(), self._say)
+        if host.release and (Reason.DEFINITION in reasons or not host.release.services):
             # Compose itself sees no difference between these containers and the release.
-            self._remember_definitions(host.release, stack)
+            self._remember_containers(host.release, stack)
 
-    def _remember_definitions(self, record: Record, stack: Stack) -> None:
-        self._records.update(record.number, definitions=stack.definitions())
+    def _remember_containers(self, record: Record, stack: Stack) -> None:
+        services = stack.expected_with_images()
+        self._records.update(record.number, definitions=stack.definitions(), services=services)
 
     def _forget(self, name: str) -> None:
         """Remove a file of the run's that holds values."""
@@ -265,8 +271,8 @@ class Rollout:
             stack = self._planning.stack(target, host, folder, images, folder)
             stack.run_job(job, f"{self._project.name}-{job.service}-job")
 
-    def _bring_up(self, target: Target, host: Host, stack: Stack, plan: Plan) -> None:
-        """Switch files and settings and make the containers follow, until all is ready."""
+    def _bring_up(self, target: Target, host: Host, stack: Stack, plan: Plan) -> Stack:
+        """Switch files and settings and make the containers follow, until all is ready; returns the stack as it is in place."""
         self._put_in_place(target, host)
         if target.tree == self._project.folder:
             stack.settings_written()
@@ -274,6 +280,7 @@ class Rollout:
             # Files in the project's folder may count only now.
             stack, plan = self._planned_in_place(target, stack.images)
         self._follow(target, stack, plan)
+        return stack
 
     def _put_in_place(self, target: Target, host: Host) -> None:
         folder = self._project.folder
@@ -302,6 +309,7 @@ class Rollout:
             self._boot_unit.disarm()
             self._forget(_OVERRIDE)
         stack.wait_until_ready(self._project.limit, before, self._say)
+        stack.verify()
         for check in target.http_checks:
             http_check.wait_for(check, self._project.wait_seconds, self._say)
 
@@ -340,7 +348,7 @@ class Rollout:
         self._put_in_place(target, self._planning.look())
         stack, plan = self._planned_in_place(target, record.pinned)
         self._follow(target, stack, plan)
-        self._remember_definitions(record, stack)
+        self._remember_containers(record, stack)
 
     def _rows(self) -> list[Json]:
         containers, _dummy = attempt(self._engine.containers, self._project.name)

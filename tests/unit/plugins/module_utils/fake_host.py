@@ -175,6 +175,9 @@ class FakeCompose:
     def raw_model(self):
         return {"services": self._services}
 
+    def filled(self, _names):
+        return {}
+
     def pull(self, override, services, _seconds):
         self._host.step("pull")
         self._host.stored |= {override["services"][name]["image"] for name in services}

@@ -10,6 +10,7 @@ import pytest
 from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.compose import ComposeError
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.engine import EngineError
+from ansible_collections.popcon.deploy.plugins.module_utils._docker.inputs import Inputs
 from ansible_collections.popcon.deploy.plugins.module_utils._release import stack
 from ansible_collections.popcon.deploy.plugins.module_utils._release.plan import Why
 from ansible_collections.popcon.deploy.plugins.module_utils._release.target import Job
@@ -109,8 +110,9 @@ def release(containers=(), digests=None, compose=None, auths=(lambda _r: None,),
     defaults = {"changed_keys": (), "pending": False}
     asked_for = stack.Wanted("app", "/srv/app", "/srv/app", "/srv/app/.env", **{**defaults, **wanted})
     engine = FakeEngine(list(containers), digests or DIGESTS, stored)
+    inputs = Inputs(b"key", "/srv/app", None, "/srv/app/.env", b"", dict)
     return stack.Stack(
-        asked_for, compose or FakeCompose(), engine, auths, lambda text: text.replace("hunter2", "***"), 20
+        asked_for, compose or FakeCompose(), engine, inputs, auths, lambda text: text.replace("hunter2", "***"), 20
     )
 
 
@@ -140,7 +142,8 @@ def test_a_digest_that_is_known_is_not_asked_for():
     engine = FakeEngine(BOTH, {"reg.x/db:1": DIGEST})
     wanted = stack.Wanted("app", "/srv/app", "/srv/app", "/srv/app/.env", (), False)
     known = {"reg.x/web:1": f"reg.x/web@{OTHER}", "reg.x/other:1": "unused"}
-    made = stack.Stack(wanted, FakeCompose(), engine, [lambda _r: None], str, 20, digests=known)
+    inputs = Inputs(b"key", "/srv/app", None, "/srv/app/.env", b"", dict)
+    made = stack.Stack(wanted, FakeCompose(), engine, inputs, [lambda _r: None], str, 20, digests=known)
     assert made.images == {"web": f"reg.x/web@{OTHER}", "db": f"reg.x/db@{DIGEST}"} and len(engine.auths) == 1
 
 
