@@ -32,7 +32,6 @@ from ansible_collections.popcon.deploy.plugins.module_utils._docker.inputs impor
     plain,
 )
 
-
 #: Said of a container that ended while it was looked at.
 GONE = "ended while it was looked at"
 
@@ -78,7 +77,7 @@ class Expected:
 
     def to_json(self) -> Json:
         """The same as JSON."""
-        return dataclasses.asdict(dataclasses.replace(self, mounts=[list(mount) for mount in self.mounts]))
+        return {**dataclasses.asdict(self), "mounts": [list(mount) for mount in self.mounts]}
 
     def changes(self, earlier: Expected) -> list[str]:
         """What a plan says that differs from an earlier release, by name."""

@@ -145,7 +145,7 @@ class FakeEngine:
         return self._host.tags[reference]
 
     def image_id(self, reference):
-        return "id" if reference in self._host.stored else None
+        return f"id of {reference}" if reference in self._host.stored else None
 
     def image_size(self, _image):
         return 1
