@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.compose import Compose
-from ansible_collections.popcon.deploy.plugins.module_utils._docker.container import service_of, written_by
+from ansible_collections.popcon.deploy.plugins.module_utils._docker.container import service_of
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.engine import Engine
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.inputs import Inputs, label, override_for
 from ansible_collections.popcon.deploy.plugins.module_utils._git.tracked import tracked
@@ -64,7 +64,6 @@ class App:
     def look(self) -> tuple[dict[str, Expected], dict[str, t.Any]]:
         """What is expected of the services, and the file laid over the project's."""
         folder, compose, model = str(self.folder), self.compose, self.compose.model()
-        writable = written_by(self.containers().values())
         inputs = Inputs(
             KEY,
             folder,
@@ -72,7 +71,6 @@ class App:
             str(self.env),
             self.env.read_bytes(),
             compose.filled,
-            writable,
         )
         wanted = expected(model, inputs)
         labels = {name: label(KEY, one.inputs) for name, one in wanted.items()}

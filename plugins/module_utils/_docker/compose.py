@@ -79,11 +79,9 @@ class Compose:
 
     def filled(self, names: t.Collection[str]) -> dict[str, str]:
         """The values of variables as compose fills them in; empty for one that is not set."""
-        service = next(iter(self.model()["services"]))
-        labels = {f"filled.{name}": f"${{{name}:-}}" for name in names}
-        done = self._run(["config", "--format", "json"], {"services": {service: {"labels": labels}}})
-        found = json.loads(done.stdout)["services"][service]["labels"]
-        return {name: found[f"filled.{name}"].replace("$$", "$") for name in names}
+        extension = {"x-filled": {name: f"${{{name}:-}}" for name in names}}
+        found = json.loads(self._run(["config", "--format", "json"], extension).stdout)["x-filled"]
+        return {name: found[name].replace("$$", "$") for name in names}
 
     def raw_model(self) -> Json:
         """The files as compose understands them, with `${NAME}` left as it stands."""

@@ -44,12 +44,6 @@ def label_of(container: Json, label: str) -> str:
     return t.cast(str, container["Config"]["Labels"].get(label, ""))
 
 
-def written_by(containers: t.Iterable[Json]) -> set[str]:
-    """The folders and files of the host that containers have mounted and can write."""
-    mounts = (mount for container in containers for mount in container.get("Mounts") or [])
-    return {mount["Source"] for mount in mounts if mount["RW"] and mount.get("Source")}
-
-
 def row_of(container: Json) -> dict[str, t.Any]:
     """A container as a row for people: service, container, id, image, digest, state, ports."""
     state = container["State"]

@@ -13,6 +13,7 @@ write is opened. Digests are keyed, so that they tell nothing of short secrets.
 from __future__ import annotations
 
 import functools
+import hashlib
 import hmac
 import json
 import os
@@ -59,7 +60,6 @@ class Inputs:
     :param track: gives what the wanted commit tracks below the folder, by absolute path; None without a commit.
     :param env_file: the project's, of which `settings` is the wanted content.
     :param filled: gives the values of some variables, as compose fills them in.
-    :param writable: sources of mounts that running containers can write.
     """
 
     def __init__(
@@ -70,7 +70,6 @@ class Inputs:
         env_file: str,
         settings: bytes,
         filled: t.Callable[[t.Collection[str]], t.Mapping[str, str]],
-        writable: t.Iterable[str] = (),
     ) -> None:
         self.key = key
         self.folder = folder
@@ -78,15 +77,14 @@ class Inputs:
         self._env_file = env_file
         self._settings = settings
         self._filled = filled
-        self._running = set(writable)
 
-    def of_services(self, model: Json) -> dict[str, dict[str, str]]:
+    def of_services(self, model: Json, contents: t.Mapping[str, t.Mapping[str, bytes]]) -> dict[str, dict[str, str]]:
         """A keyed digest of each input of each service, by how people call it.
 
         :param model: as `Compose.model` gives it.
+        :param contents: as `copied` gives them.
         """
-        contents = self.copied(model)
-        writable = self._writable(model)
+        writable = _writable(model)
         return {name: self._of(model, name, contents[name], writable) for name in model["services"]}
 
     def copied(self, model: Json) -> dict[str, dict[str, bytes]]:
@@ -164,7 +162,7 @@ class Inputs:
             return f"unread: {exc.errno}"
         if content is None:
             return f"unread: {stat.S_IFMT(info.st_mode)} {info.st_size if stat.S_ISREG(info.st_mode) else ''}"
-        return [bool(info.st_mode & stat.S_IXUSR), content.hex()]
+        return [bool(info.st_mode & stat.S_IXUSR), hashlib.sha256(content).hexdigest()]
 
     def _of_tree(self, path: str, writable: t.Collection[str]) -> dict[str, t.Any]:
         """What stands for a mounted file or folder of a project without a commit, where no container can write."""
@@ -172,7 +170,7 @@ class Inputs:
 
     def files(self, model: Json) -> list[str]:
         """The mounted files of a project without a commit that no container can write, by their names in its folder; sorted."""
-        writable = self._writable(model)
+        writable = _writable(model)
         files = {file for mount in _binds(model) for file in self._uncommitted(mount["source"], writable)}
         return sorted(file[len(self.folder) + 1 :] for file in files)
 
@@ -182,9 +180,6 @@ class Inputs:
         if any(is_inside(path, source) or is_inside(source, path) for source in writable):
             return []
         return [file for file in _files(path) if file != self._env_file]
-
-    def _writable(self, model: Json) -> set[str]:
-        return self._running | {mount["source"] for mount in _binds(model) if not mount.get("read_only")}
 
 
 def keyed(key: bytes, value: t.Any) -> str:
@@ -254,6 +249,10 @@ def plain(text: str) -> str:
 def _binds(model: Json) -> t.Iterator[Json]:
     for name in model["services"]:
         yield from binds(model, name)
+
+
+def _writable(model: Json) -> set[str]:
+    return {mount["source"] for mount in _binds(model) if not mount.get("read_only")}
 
 
 def _is_variable(entry: Json) -> bool:

@@ -93,7 +93,8 @@ class Expected:
 
 def expected(model: Json, inputs: Inputs) -> dict[str, Expected]:
     """What is expected of every service of a model; images' ids are not known by it."""
-    of_services, contents, initial = inputs.of_services(model), inputs.copied(model), initial_environment(model)
+    contents, initial = inputs.copied(model), initial_environment(model)
+    of_services = inputs.of_services(model, contents)
     return {
         name: Expected(
             replicas=replicas(service),

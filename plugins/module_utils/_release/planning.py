@@ -20,7 +20,6 @@ from ansible_collections.popcon.deploy.plugins.module_utils._common.secret_file 
 )
 from ansible_collections.popcon.deploy.plugins.module_utils._common.types import Json
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.compose import Compose
-from ansible_collections.popcon.deploy.plugins.module_utils._docker.container import written_by
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.engine import Engine
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.inputs import Inputs
 from ansible_collections.popcon.deploy.plugins.module_utils._git import checkout
@@ -186,7 +185,6 @@ class Planning:
             env_file=self._project.env_file,
             settings=target.settings.content,
             filled=compose.filled,
-            writable=written_by(host.containers),
         )
 
     def _recorded_settings(self, host: Host) -> Settings:

@@ -110,7 +110,8 @@ def test_everything_is_private(records: Records) -> None:
     state = Path(records.folder).parent.parent
     seen = {path.relative_to(state).as_posix(): stat.S_IMODE(path.stat().st_mode) for path in state.rglob("*")}
     files = {
-        "projects/popcon/" + name for name in ("lock", "key", "history.jsonl", "releases/1/env", "releases/1/record.json")
+        "projects/popcon/" + name
+        for name in ("lock", "key", "history.jsonl", "releases/1/env", "releases/1/record.json")
     }
     assert files < set(seen)
     assert seen == {name: 0o600 if name in files else 0o700 for name in seen}
