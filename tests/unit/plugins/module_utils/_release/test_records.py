@@ -438,3 +438,12 @@ def test_no_release_is_half_there(records: Records) -> None:
 @pytest.mark.parametrize(("text", "line"), [(None, None), ("", None), ("\n \n", None), ("a\nb", "a"), (" \n a ", "a")])
 def test_first_line(text: str | None, line: str | None) -> None:
     assert first_line(text) == line
+
+
+def test_the_key_is_made_once_by_the_holder_of_the_lock(records: Records) -> None:
+    assert records.key() is None
+    keys = set()
+    for _dummy in range(2):
+        with records.locked(ME, 0, quiet):
+            keys.add(records.key())
+    assert keys == {records.key()} and len(keys.pop() or b"") == 32
