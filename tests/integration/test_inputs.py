@@ -23,7 +23,12 @@ import pytest
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.compose import Compose
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.container import service_of
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.engine import Engine
-from ansible_collections.popcon.deploy.plugins.module_utils._docker.inputs import Inputs, label, override_for
+from ansible_collections.popcon.deploy.plugins.module_utils._docker.inputs import (
+    Inputs,
+    label,
+    override_for,
+    without_copies,
+)
 from ansible_collections.popcon.deploy.plugins.module_utils._git.tracked import tracked
 from ansible_collections.popcon.deploy.plugins.module_utils._release.expected import Expected, differences, expected
 from ansible_collections.popcon.deploy.tests.integration.test_strategies import docker, need
@@ -89,7 +94,7 @@ class App:
         return {name: texts for name, texts in found.items() if texts}
 
     def recreated(self) -> set[str]:
-        found = self.compose.recreated(self.look()[1])
+        found = self.compose.recreated({**self.look()[1], **without_copies(self.compose.model())})
         return {name.removeprefix(f"{self.name}-").rpartition("-")[0] for name in found}
 
     def shell(self, service: str, script: str) -> str:

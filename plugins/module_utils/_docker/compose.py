@@ -30,6 +30,9 @@ _UP = ("up", "--detach", "--no-build", "--pull", "never")
 # A label that names variables which a service only reads at its first start, separated by commas.
 INITIAL_LABEL = "popcon.deploy.initial-environment"
 
+#: In an override, takes away what the files have: a value that only YAML knows.
+RESET = "!reset null"
+
 _RECREATED = re.compile(r"Container (\S+)\s+Recreated?\s*$", re.MULTILINE)
 _UNSET = re.compile(r'The \\?"(\w+)\\?" variable is not set')
 
@@ -128,7 +131,10 @@ class Compose:
             _process.run(["docker", "rm", "--force", job])
 
     def recreated(self, override: Json) -> set[str]:
-        """The names of the containers that `up` of all services would recreate now."""
+        """The names of the containers that `up` of all services would recreate now.
+
+        :param override: without what compose would copy into containers, see `inputs.without_copies`.
+        """
         # A dry run that starts waits for dependencies to become healthy, which a stopped one never does in it.
         arguments = ["--dry-run", *_UP, "--no-start"]
         return parse_recreated(self._run(arguments, override).stderr)
@@ -150,7 +156,7 @@ class Compose:
     ) -> subprocess.CompletedProcess[str]:
         command = [*self._command(), *(["--file", "-"] if override else []), *arguments]
         env = {name: os.environ[name] for name in _PASSED_VARIABLES if name in os.environ}
-        data = json.dumps(override).encode() if override else b""
+        data = json.dumps(override).replace(f'"{RESET}"', RESET).encode() if override else b""
         try:
             # Terminated, not killed: docker ends its plugin then, which would go on otherwise.
             status, *wrote = _process.run(command, data, timeout, end=lambda process: process.terminate(), env=env)

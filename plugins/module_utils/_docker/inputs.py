@@ -22,6 +22,7 @@ import typing as t
 
 from ansible_collections.popcon.deploy.plugins.module_utils._common.inside import found_inside, plain_content
 from ansible_collections.popcon.deploy.plugins.module_utils._common.types import Json
+from ansible_collections.popcon.deploy.plugins.module_utils._docker.compose import RESET
 
 LABEL = "popcon.deploy.inputs"
 
@@ -208,6 +209,21 @@ def override_for(model: Json, images: t.Mapping[str, str], labels: t.Mapping[str
         if entry:
             services[name] = entry
     return {"services": services}
+
+
+def without_copies(model: Json) -> Json:
+    """A compose file that takes out of a model what would be copied into containers.
+
+    In a dry run, Compose 2.26 fails to copy into a container that it only pretends to create. What a secret is made of is no part of
+    the definition that compose compares.
+    """
+    found: Json = {}
+    for kind in ("secrets", "configs"):
+        for name, entry in (model.get(kind) or {}).items():
+            reset = {part: RESET for part in ("environment", "content") if part in entry}
+            if reset:
+                found.setdefault(kind, {})[name] = {"file": os.devnull, **reset}
+    return found
 
 
 def attached(model: Json, service: str) -> list[Attached]:

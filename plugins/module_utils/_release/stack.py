@@ -32,7 +32,12 @@ from ansible_collections.popcon.deploy.plugins.module_utils._docker.container im
 )
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.engine import Engine
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.image import pinned, shortened
-from ansible_collections.popcon.deploy.plugins.module_utils._docker.inputs import Inputs, label, override_for
+from ansible_collections.popcon.deploy.plugins.module_utils._docker.inputs import (
+    Inputs,
+    label,
+    override_for,
+    without_copies,
+)
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.lint import table as lint
 from ansible_collections.popcon.deploy.plugins.module_utils._release import expected as _expected
 from ansible_collections.popcon.deploy.plugins.module_utils._release.plan import Cause, Plan, Why
@@ -378,7 +383,7 @@ class Stack:
         images = {name: running.get(name, image_of(containers[0])) for name in self._model["services"]}
         wanted = self._override["services"]
         override = {"services": {name: {**wanted.get(name, {}), "image": image} for name, image in images.items()}}
-        recreated = self._in_words(lambda: self._compose.recreated(override))
+        recreated = self._in_words(lambda: self._compose.recreated({**override, **without_copies(self._model)}))
         flagged = {service_of(container) for container in containers if name_of(container) in recreated}
         # Compose 2.26 also recreates what depends on something it recreates.
         doubtful = {name for name in flagged if _compose.dependencies(self._model, name) & flagged}

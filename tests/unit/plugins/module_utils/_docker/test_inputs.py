@@ -246,3 +246,16 @@ def test_the_label_and_the_override():
     assert _inputs.override_for(services, {"web": "w@1", "db": "d@1"}, {"web": first, "db": ""}) == {
         "services": {"web": {"image": "w@1", "labels": {_inputs.LABEL: first}}, "db": {"image": "d@1"}}
     }
+
+
+def test_for_a_dry_run_nothing_is_copied():
+    wanted = {
+        "services": {},
+        "secrets": {"a": {"environment": "A", "name": "app_a"}, "b": {"file": "/b"}},
+        "configs": {"c": {"content": "x"}},
+    }
+    assert _inputs.without_copies(wanted) == {
+        "secrets": {"a": {"file": "/dev/null", "environment": "!reset null"}},
+        "configs": {"c": {"file": "/dev/null", "content": "!reset null"}},
+    }
+    assert _inputs.without_copies({"services": {}}) == {}
