@@ -20,8 +20,9 @@ description:
     restarted; a one-shot when it exited with 0. After that the O(http_checks) must succeed.
   - Compose runs in the folder of the first compose file. What is to run is decided from all files of the wanted commit, as they will
     lie there.
-  - A release that needs nothing changes nothing. Besides what Compose compares, a changed file that is mounted from
-    O(project_dir) into a service recreates that service.
+  - A release that needs nothing changes nothing. Besides what Compose compares, other content of a secret or config of a service
+    recreates it, and so does a tracked file of O(project_dir) that it mounts, by itself or in a folder. Data that it mounts does not.
+  - At the end every container is compared with what the release says, by what it has itself; where one differs, the release has failed.
   - The work is done on the host by processes of its own, under a lock. It goes on to its end when the connection or the controller
     is lost, and the next run tells how it ended.
   - A service with the label C(popcon.deploy.initial-environment) names in it, separated by commas, variables of its environment that

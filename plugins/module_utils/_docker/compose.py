@@ -15,7 +15,6 @@ Compose runs in the folder of the first compose file and with that as `PWD`, so 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import re
@@ -44,10 +43,11 @@ _REMOVE_SECONDS = 120
 
 _UP = ("up", "--detach", "--no-build", "--pull", "never")
 
-MOUNTS_LABEL = "popcon.deploy.mounts"
-
 # A label that names variables which a service only reads at its first start, separated by commas.
 INITIAL_LABEL = "popcon.deploy.initial-environment"
+
+#: In an override, takes away what the files have: a value that only YAML knows.
+RESET = "!reset null"
 
 _RECREATED = re.compile(r"Container (\S+)\s+Recreated?\s*$", re.MULTILINE)
 _REMOTE = re.compile(r"""[^\s"'\[,]*(?:oci://|git://|git@|\.git\b|github\.com[:/])[^\s"'\],]*""")
@@ -119,6 +119,12 @@ class Compose:
             )
         return t.cast(Json, json.loads(done.stdout))
 
+    def filled(self, names: t.Collection[str]) -> dict[str, str]:
+        """The values of variables as compose fills them in; empty for one that is not set."""
+        extension = {"x-filled": {name: f"${{{name}:-}}" for name in names}}
+        found = json.loads(self._read(["config", "--format", "json"], extension).stdout)["x-filled"]
+        return {name: found[name].replace("$$", "$") for name in names}
+
     def raw_model(self) -> Json:
         """The files as compose understands them, with `${NAME}` left as it stands."""
         return t.cast(Json, json.loads(self._read(["config", "--format", "json", "--no-interpolate"]).stdout))
@@ -172,7 +178,10 @@ class Compose:
                 _docker(["rm", "--force", job], _REMOVE_SECONDS)
 
     def recreated(self, override: Json) -> set[str]:
-        """The names of the containers that `up` of all services would recreate now."""
+        """The names of the containers that `up` of all services would recreate now.
+
+        :param override: without what compose would copy into containers, see `inputs.without_copies`.
+        """
         # A dry run that starts waits for dependencies to become healthy, which a stopped one never does in it.
         arguments = ["--dry-run", *_UP, "--no-start"]
         return parse_recreated(self._run(arguments, override, timeout=_DRY_RUN_SECONDS).stderr)
@@ -227,7 +236,7 @@ class Compose:
         env = {name: os.environ[name] for name in _PASSED_VARIABLES if name in os.environ}
         env.update(_NOTHING_REMOTE, PWD=self._folder)
         seen = {"env": env, "cwd": None if self.overlays else self._folder}
-        data = json.dumps(override).encode() if override else b""
+        data = json.dumps(override).replace(f'"{RESET}"', RESET).encode() if override else b""
         try:
             # Terminated, not killed: docker ends its plugin then, which would go on otherwise.
             status, *wrote = _process.run(
@@ -361,61 +370,3 @@ def without_environment(model: Json, variables: t.Mapping[str, t.Collection[str]
 
 def _env_file_path(item: t.Any) -> str:
     return t.cast(str, item["path"] if isinstance(item, dict) else item)
-
-
-def override_for(model: Json, images: t.Mapping[str, str], project_dir: str, tree: str) -> Json:
-    """The compose file laid over the app's own: images by digest, and a label that makes changed mounted files count.
-
-    Compose compares a container's settings, not the content of the files mounted into it. With a digest over those in a
-    label, a service is recreated when one changes, and only then.
-
-    :param model: as `Compose.model` gives it.
-    :param images: image references by service name.
-    :param project_dir: the folder that mounted paths in `model` lie in.
-    :param tree: the folder that holds the wanted content of `project_dir`, often the same.
-    """
-    services: Json = {}
-    for name, service in model["services"].items():
-        entry: Json = {"image": images[name]} if name in images else {}
-        inside = _mounted(service, project_dir)
-        if inside:
-            entry["labels"] = {MOUNTS_LABEL: _content_digest([tree + s[len(project_dir) :] for s in inside])}
-        if entry:
-            services[name] = entry
-    return {"services": services}
-
-
-def mounted_files(model: Json, project_dir: str) -> list[str]:
-    """The visible files below `project_dir` that are mounted into any service, by their names in it; sorted."""
-    sources = {source for service in model["services"].values() for source in _mounted(service, project_dir)}
-    files = {file for source in sources for file in _visible_files(source) or [source]}
-    return sorted(file[len(project_dir) + 1 :] for file in files)
-
-
-def _mounted(service: Json, project_dir: str) -> list[str]:
-    sources = [volume["source"] for volume in service.get("volumes") or [] if volume["type"] == "bind"]
-    return sorted(source for source in sources if source.startswith(project_dir + "/"))
-
-
-def _content_digest(paths: t.Iterable[str]) -> str:
-    """A digest over files and whole folders: names, content and whether they may be executed; a missing path counts too.
-
-    Hidden files are left out: `.git` changes with every commit, and nothing derived from the values in `.env` may be seen.
-    """
-    digest = hashlib.sha256()
-    for path in paths:
-        for file in _visible_files(path) or [path]:
-            digest.update(f"{os.path.basename(path)}{file[len(path) :]}\0".encode())
-            if os.path.isfile(file) and not os.path.basename(file).startswith("."):
-                digest.update(b"x" if os.access(file, os.X_OK) else b"-")
-                with open(file, "rb") as stream:
-                    digest.update(hashlib.sha256(stream.read()).digest())
-    return digest.hexdigest()
-
-
-def _visible_files(folder: str) -> list[str]:
-    found = []
-    for path, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [os.path.join(path, name) for name in names if not name.startswith(".")]
-    return sorted(found)

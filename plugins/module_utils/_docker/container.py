@@ -39,6 +39,11 @@ def hash_of(container: Json) -> str:
     return t.cast(str, container["Config"]["Labels"].get("com.docker.compose.config-hash", ""))
 
 
+def label_of(container: Json, label: str) -> str:
+    """The value of one of its labels; empty without it."""
+    return t.cast(str, container["Config"]["Labels"].get(label, ""))
+
+
 def row_of(container: Json) -> dict[str, t.Any]:
     """A container as a row for people: service, container, id, image, digest, state, ports."""
     state = container["State"]

@@ -10,13 +10,15 @@ This is the only comparison there is: deploy, dry run, preflight, status and rot
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import hashlib
 import os
 import stat
 import typing as t
 
-from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import Problems
+from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError, Problems
+from ansible_collections.popcon.deploy.plugins.module_utils._common.inside import found_inside, plain_content
 from ansible_collections.popcon.deploy.plugins.module_utils._common.secret_file import read_regular_file
 from ansible_collections.popcon.deploy.plugins.module_utils._common.text import short_commit, some
 from ansible_collections.popcon.deploy.plugins.module_utils._common.types import Json
@@ -32,6 +34,8 @@ from ansible_collections.popcon.deploy.plugins.module_utils._docker.image import
 from ansible_collections.popcon.deploy.plugins.module_utils._git import checkout
 from ansible_collections.popcon.deploy.plugins.module_utils._git.checkout import Checkout
 from ansible_collections.popcon.deploy.plugins.module_utils._release.difference import Difference, Reason
+from ansible_collections.popcon.deploy.plugins.module_utils._release.expected import differences as differences_of
+from ansible_collections.popcon.deploy.plugins.module_utils._release.expected import miscounted
 from ansible_collections.popcon.deploy.plugins.module_utils._release.record import Record, Result
 from ansible_collections.popcon.deploy.plugins.module_utils._release.records import Records
 from ansible_collections.popcon.deploy.plugins.module_utils._release.target import usual_env_file
@@ -44,7 +48,7 @@ class Host:
 
     `release` is the record of the last successful release, `newest` the newest one whatever its result, `holder` who holds the
     deploy lock. `recorded` are the settings of `release`, `installed` those in the project's env file, which `private` says to
-    be for the running user alone. `edits` are files that are not as `release` left them. `problems` say what could not be
+    be for the running user alone. `key` is that of the digests in `release`, None if there is none. `edits` are files that are not as `release` left them. `problems` say what could not be
     read, a sentence each.
     """
 
@@ -58,6 +62,7 @@ class Host:
     installed: Settings | None
     private: bool
     containers: t.Sequence[Json]
+    key: bytes | None = dataclasses.field(default=None, repr=False)
     problems: t.Sequence[str] = ()
 
 
@@ -87,6 +92,7 @@ def look(records: Records, engine: Engine | None, folder: str, env_file: str | N
         installed=None if content is None else problems.tried(Settings.parse, content, env_file),
         private=content is not None and stat.S_IMODE(os.lstat(env_file).st_mode) == 0o600,
         containers=engine.containers(records.project) if engine else [],
+        key=problems.tried(records.key),
         problems=tuple(problems.found),
     )
 
@@ -98,10 +104,11 @@ def file_digests(folder: str, names: t.Iterable[str]) -> dict[str, str]:
 
 def _digest(path: str) -> str:
     try:
-        with open(path, "rb") as file:
-            return hashlib.sha256(file.read()).hexdigest()
+        with found_inside("/", path) as found:
+            content = plain_content(found)
     except OSError:
         return ""
+    return "" if content is None else hashlib.sha256(content).hexdigest()
 
 
 def _edited(folder: str, release: Record) -> list[str]:
@@ -159,27 +166,51 @@ def drift(host: Host) -> list[Difference]:
     ]
 
 
-def container_drift(release: Record, container: Json, recorded: Settings | None) -> list[Difference]:
-    """How one container differs from a release; the texts have no subject."""
-    service = service_of(container)
+def container_drift(host: Host, container: Json) -> list[Difference]:
+    """How one container differs from the last successful release; the texts have no subject."""
+    service, release = service_of(container), host.release
 
     def found(reason: Reason, text: str) -> Difference:
         return Difference(reason, service, text)
 
+    if release is None:
+        return []
     if service not in release.images or service in release.idle:
         return [found(Reason.CONTAINER, f"is not of the release (container {name_of(container)})")]
     said = []
     runs, pinned = image_of(container), release.images[service].pinned
     if runs != pinned:
         said.append(found(Reason.CONTAINER, f"runs {short_digest(runs)}, recorded is {short_digest(pinned)}"))
-    elif release.definitions.get(service, hash_of(container)) != hash_of(container):
-        said.append(found(Reason.DEFINITION, _why_redefined(container, recorded)))
+    else:
+        said += [found(Reason.CONTAINER, text) for text in _unexpected(release, host.key, container)]
+    if not said and release.definitions.get(service, hash_of(container)) != hash_of(container):
+        said.append(found(Reason.DEFINITION, _why_redefined(container, host.recorded)))
     verdict = readiness.judge(container)
     if verdict.state == readiness.FAILED:
         said.append(found(Reason.CONTAINER, verdict.reason))
     elif verdict.state == readiness.WAITING:
         said.append(found(Reason.CONTAINER, f"is not ready ({verdict.reason})"))
     return said
+
+
+def missing(host: Host) -> list[str]:
+    """The services of the last successful release that should have containers and have none."""
+    if host.release is None:
+        return []
+    there = {service_of(container) for container in host.containers}
+    return [name for name in host.release.images if name not in there and name not in host.release.idle]
+
+
+def _unexpected(release: Record, key: bytes | None, container: Json) -> list[str]:
+    expected = release.services.get(service_of(container))
+    if expected is None:
+        return []
+    if key is None:
+        return ["can't be compared with its release, as the key of the recorded digests is gone"]
+    try:
+        return differences_of(expected, container, key)
+    except DeployError as problem:
+        return [f"can't be compared with its release: {problem}"]
 
 
 def _why_redefined(container: Json, recorded: Settings | None) -> str:
@@ -192,14 +223,22 @@ def _why_redefined(container: Json, recorded: Settings | None) -> str:
 
 
 def _container_drift(release: Record, host: Host) -> list[Difference]:
-    by_service: dict[str, list[Difference]] = {}
+    rows: dict[str, list[Difference]] = {
+        name: [Difference(Reason.CONTAINER, name, "is missing")] for name in missing(host)
+    }
+    counts = collections.Counter(service_of(container) for container in host.containers)
     for container in host.containers:
-        own = by_service.setdefault(service_of(container), [])
-        own += container_drift(release, container, host.recorded)
-    running = [name for name in release.images if name not in release.idle]
-    missing = {name: [Difference(Reason.CONTAINER, name, "is missing")] for name in running}
-    rows = {**missing, **by_service}
-    return [found._replace(text=f"{service} {found.text}") for service, row in rows.items() for found in row]
+        rows.setdefault(service_of(container), []).extend(container_drift(host, container))
+    for service, count in counts.items():
+        if service in release.services and service not in release.idle:
+            said = miscounted(release.services[service], count)
+            rows[service] += [Difference(Reason.CONTAINER, service, text) for text in said]
+    order = [*release.images, *rows]
+    return [
+        found._replace(text=f"{service} {found.text}")
+        for service in sorted(rows, key=order.index)
+        for found in rows[service]
+    ]
 
 
 def _file_drift(release: Record, host: Host) -> list[Difference]:

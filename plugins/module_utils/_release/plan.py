@@ -17,6 +17,8 @@ class Why(enum.Enum):
     IMAGE = enum.auto()
     SETTINGS = enum.auto()
     DEFINITION = enum.auto()
+    #: Its container is not what it was made to be; compose itself sees no difference.
+    DRIFT = enum.auto()
     #: What it depends on is recreated, and the compose file asks for `restart`.
     RESTART = enum.auto()
 

@@ -7,7 +7,9 @@
 
 from __future__ import annotations
 
+import functools
 import os
+import secrets
 import typing as t
 
 from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError
@@ -20,7 +22,9 @@ from ansible_collections.popcon.deploy.plugins.module_utils._common.types import
 from ansible_collections.popcon.deploy.plugins.module_utils._docker import overlay
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.compose import Compose
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.engine import Engine
+from ansible_collections.popcon.deploy.plugins.module_utils._docker.inputs import Inputs
 from ansible_collections.popcon.deploy.plugins.module_utils._git import checkout
+from ansible_collections.popcon.deploy.plugins.module_utils._git.tracked import tracked
 from ansible_collections.popcon.deploy.plugins.module_utils._registry import stored_logins
 from ansible_collections.popcon.deploy.plugins.module_utils._release import host as _host
 from ansible_collections.popcon.deploy.plugins.module_utils._release import staging
@@ -168,12 +172,38 @@ class Planning:
         if images is None and target.keep_images and last:
             images = last.pinned
         redact = redactor({*settings.values.values(), *recorded.values.values()})
-        stack = Stack(wanted, compose, self._engine, auths, redact, project.log_lines, images, target.digests)
+        recorded_services = last.services if last else {}
+        inputs = self._inputs(target, host, env_file, compose)
+        stack = Stack(
+            wanted,
+            compose,
+            self._engine,
+            inputs,
+            auths,
+            redact,
+            project.log_lines,
+            images,
+            target.digests,
+            recorded_services,
+        )
         if target.keep_images and last:
             refuse_other_images(last, stack.references)
         if target.is_deploy:
             stack.refuse_unknown(project.service_wait_seconds, "service_wait_seconds")
         return stack
+
+    def _inputs(self, target: Target, host: Host, env_file: str, compose: Compose) -> Inputs:
+        """Where secrets, configs and mounted files of a target come from."""
+        folder, commit = self._project.folder, target.commit
+        return Inputs(
+            # In a dry run before the first release there is none, and nothing to compare with.
+            key=host.key or secrets.token_bytes(),
+            folder=folder,
+            track=functools.partial(tracked, folder, commit, target.tree or folder) if commit else None,
+            env_file=env_file,
+            settings=target.settings.content,
+            filled=compose.filled,
+        )
 
     def _recorded_settings(self, host: Host) -> Settings:
         """The settings of the last successful release, none without one.
@@ -190,7 +220,7 @@ class Planning:
             service: Image(reference, stack.images.get(service, reference))
             for service, reference in stack.references.items()
         }
-        record = record_of(self._project, target, images).replace(idle=stack.idle())
+        record = record_of(self._project, target, images).replace(idle=stack.idle(), services=stack.expected)
         if target.commit:
             return record
         # Without a commit, only their content tells whether files were edited.

@@ -14,6 +14,7 @@ import typing as t
 from ansible_collections.popcon.deploy.plugins.module_utils._common.text import short_commit
 from ansible_collections.popcon.deploy.plugins.module_utils._common.types import Json
 from ansible_collections.popcon.deploy.plugins.module_utils._release.difference import Difference, Reason
+from ansible_collections.popcon.deploy.plugins.module_utils._release.expected import Expected
 from ansible_collections.popcon.deploy.plugins.module_utils._release.http_check import HttpCheck
 
 FORMAT = 2
@@ -42,9 +43,11 @@ class Image(t.NamedTuple):
 class Record:
     """One release.
 
-    `images` has every service. Of these, the `idle` have no containers: they are for jobs only, or have no replicas. `parameters` has a row a setting: key, source, name, path, version; never a value. `definitions`
+    `images` has every service. Of these, the `idle` have no containers: they are for jobs only, or have no replicas.
+    `parameters` has a row a setting: key, source, name, path, version; never a value. `definitions`
     is compose's hash of each service's container, as it was when the release was ready. `file_digests` has the compose files
-    and the mounted files of a project without a commit. Times are UTC, like `2026-11-23T07:00:00Z`.
+    and the mounted files of a project without a commit. `services` has what is expected of each service's containers; records of earlier
+    versions lack it. Times are UTC, like `2026-11-23T07:00:00Z`.
     """
 
     action: str
@@ -64,6 +67,7 @@ class Record:
     options_digest: str = ""
     definitions: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
     file_digests: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
+    services: t.Mapping[str, Expected] = dataclasses.field(default_factory=dict)
     number: int = 0
     started: str = ""
     ended: str | None = None
@@ -84,6 +88,7 @@ class Record:
             fields["result"] = Result(fields["result"])
             fields["images"] = {name: Image(**image) for name, image in fields["images"].items()}
             fields["http_checks"] = [HttpCheck(**check) for check in fields.get("http_checks", ())]
+            fields["services"] = {name: Expected.from_json(one) for name, one in fields.get("services", {}).items()}
             return cls(**fields)
         except (AttributeError, KeyError, TypeError, ValueError):
             return None
@@ -102,6 +107,7 @@ class Record:
             http_checks=[check._asdict() for check in self.http_checks],
             definitions=dict(self.definitions),
             file_digests=dict(self.file_digests),
+            services={name: one.to_json() for name, one in self.services.items()},
         )
         return fields
 

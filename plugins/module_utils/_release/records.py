@@ -4,6 +4,7 @@ A folder a project, for the user who deploys alone (0700, files 0600):
 
 - `lock`: flock'd by the process that changes the project; its content says who that is
 - `history.jsonl`: a line for whatever was done, oldest first; nothing is ever taken out
+- `key`: of the digests in records and labels; made once
 - `releases/<number>/record.json` and `releases/<number>/env`: what a release was made of, and its env file byte for byte
 
 Only who holds the lock may call `begin`, `finish` and `prune`. Whatever a crash left half written is as if it weren't there.
@@ -21,6 +22,7 @@ import errno
 import fcntl
 import os
 import re
+import secrets
 import shutil
 import time
 import typing as t
@@ -48,6 +50,7 @@ TELL_SECONDS = 30.0
 TAIL_SIZE = 1024 * 1024
 
 _TRY_SECONDS = 0.2
+_KEY_SIZE = 32
 # One name, as only the holder of the lock makes releases: so what a killed one left is found.
 _UNFINISHED = ".new"
 
@@ -74,6 +77,10 @@ class Records:
         self._releases = f"{self.folder}/releases"
         self._history = f"{self.folder}/history.jsonl"
         self._lock = f"{self.folder}/lock"
+
+    def key(self) -> bytes | None:
+        """The key of digests of values; None before the lock was first held."""
+        return read_regular_file(f"{self.folder}/key") if is_own_folder(self.folder) else None
 
     def all(self) -> list[Record]:
         """The records, oldest first."""
@@ -205,6 +212,8 @@ class Records:
             with os_errors_in_words("write", self._lock):
                 os.ftruncate(fd, 0)
                 os.pwrite(fd, json_line({**holder, "pid": os.getpid(), "since": now()}), 0)
+            if not self.key():
+                write_secret_file(f"{self.folder}/key", secrets.token_bytes(_KEY_SIZE))
             yield
 
     def holder(self) -> Json | None:

@@ -177,7 +177,7 @@ class Rollout:
         _dummy, failure = attempt(self._bring_up, target, host, stack, plan)
         if failure:
             return {**self._undo(record, begin, failure), "plan": plan.lines(), "warnings": warnings}
-        self._remember_definitions(record, stack)
+        self._remember_containers(record, stack)
         self._end(record, Result.SUCCEEDED, begin)
         _dummy, failure = attempt(self._run_jobs, stack, target.jobs_after)
         removed, _dummy = attempt(self._prune)
@@ -192,13 +192,19 @@ class Rollout:
         if Reason.FILES in reasons and target.commit:
             checkout.switch(self._project.folder, target.commit)
         self._install_env(target, host)
-        stack.wait_until_ready(self._project.limit, stack.containers(), self._say)
-        if Reason.DEFINITION in reasons and host.release:
+        if reasons & {Reason.FILES, Reason.ENV_FILE}:
+            # A container that mounts such a file still has the one from before.
+            stack.in_place()
+            self._follow(target, stack, stack.plan())
+        else:
+            stack.wait_until_ready(self._project.limit, stack.containers(), self._say)
+        if host.release and (Reason.DEFINITION in reasons or not host.release.services):
             # Compose itself sees no difference between these containers and the release.
-            self._remember_definitions(host.release, stack)
+            self._remember_containers(host.release, stack)
 
-    def _remember_definitions(self, record: Record, stack: Stack) -> None:
-        self._records.update(record.number, definitions=stack.definitions())
+    def _remember_containers(self, record: Record, stack: Stack) -> None:
+        services = stack.expected_with_images()
+        self._records.update(record.number, definitions=stack.definitions(), services=services)
 
     def _forget(self, name: str) -> None:
         """Remove a file of the run's that holds values."""
@@ -246,6 +252,7 @@ class Rollout:
             self._boot_unit.disarm()
             self._forget(_OVERRIDE)
         stack.wait_until_ready(self._project.limit, before, self._say)
+        stack.verify()
         for check in target.http_checks:
             http_check.wait_for(check, self._project.wait_seconds, self._say)
 
@@ -285,7 +292,7 @@ class Rollout:
         stack = self._planning.stack(target, self._planning.look(target), record.pinned)
         stack.pull(stack.missing_images(), self._project.pull_seconds)
         self._follow(target, stack, stack.plan())
-        self._remember_definitions(record, stack)
+        self._remember_containers(record, stack)
 
     def _rows(self) -> list[Json]:
         containers, _dummy = attempt(self._engine.containers, self._project.name)

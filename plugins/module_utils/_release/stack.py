@@ -10,6 +10,7 @@ Nothing that runs is touched before every image is known by digest and stored on
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -33,11 +34,19 @@ from ansible_collections.popcon.deploy.plugins.module_utils._docker.container im
 )
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.engine import Engine
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.image import pinned, shortened
+from ansible_collections.popcon.deploy.plugins.module_utils._docker.inputs import (
+    Inputs,
+    label,
+    override_for,
+    without_copies,
+)
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.lint import table as lint
+from ansible_collections.popcon.deploy.plugins.module_utils._release import expected as _expected
 from ansible_collections.popcon.deploy.plugins.module_utils._release.plan import Cause, Plan, Why
 from ansible_collections.popcon.deploy.plugins.module_utils._release.target import Job
 
 SAMPLE_SECONDS = 0.5
+VERIFY_TRIES = 3
 # How long the engine may be away, as when it is restarted.
 ENGINE_BACK_SECONDS = 120.0
 # What an image of which no earlier one is known is taken to need.
@@ -63,12 +72,14 @@ class Wanted(t.NamedTuple):
 class Stack:
     """One release of one project, step by step: `plan`, `pull`, `run_job`, `apply`, `wait_until_ready`.
 
+    :param inputs: where secrets, configs and mounted files come from.
     :param auths: ways to get the `X-Registry-Auth` header for a registry's name, or None; the next is tried where the
         registry refuses what the one before gave.
     :param redact: takes the secrets out of a text.
     :param log_lines: how many of its last lines are shown of a container that fails.
     :param images: image references by digest, by service name, where they are known and the registry need not be asked.
     :param digests: image references by digest, by reference, that the registry need not be asked for.
+    :param recorded: what the last successful release expected of the services, for the plan to name what changed.
     :raises DeployError: from every step, in words for the operator.
     """
 
@@ -77,15 +88,19 @@ class Stack:
         wanted: Wanted,
         compose: _compose.Compose,
         engine: Engine,
+        inputs: Inputs,
         auths: t.Sequence[t.Callable[[str], str | None]],
         redact: t.Callable[[str], str],
         log_lines: int,
         images: t.Mapping[str, str] | None = None,
         digests: t.Mapping[str, str] | None = None,
+        recorded: t.Mapping[str, _expected.Expected] | None = None,
     ) -> None:
         self._wanted = wanted
         self._compose = compose
         self._engine = engine
+        self._inputs = inputs
+        self._recorded = recorded or {}
         self._auths = auths
         self._redact = redact
         self._log_lines = log_lines
@@ -98,7 +113,9 @@ class Stack:
             if images is None
             else {name: images[name] for name in self.references if name in images}
         )
-        self._override = _compose.override_for(self._model, self.images, wanted.project_dir, wanted.tree)
+        self.expected = self._in_words(lambda: _expected.expected(self._model, inputs))
+        labels = {name: label(inputs.key, one.inputs) for name, one in self.expected.items()}
+        self._override = override_for(self._model, self.images, labels)
         self._override["services"].update(
             {name: {"image": self.images[name]} for name in self._jobs if name in self.images}
         )
@@ -160,7 +177,13 @@ class Stack:
             if name in diverged and name in using:
                 causes.setdefault(name, []).append(Cause(Why.SETTINGS, f"settings {' '.join(using[name])}"))
             elif name in diverged:
-                causes.setdefault(name, []).append(Cause(Why.DEFINITION, "its definition"))
+                causes.setdefault(name, []).append(Cause(Why.DEFINITION, self._what_changed(name) or "its definition"))
+        for container in containers:
+            name = service_of(container)
+            if name in here and name not in causes:
+                found = _expected.differences(self.expected[name], container, self._inputs.key)
+                if found and _expected.GONE not in found:
+                    causes[name] = [Cause(Why.DRIFT, ", ".join(found))]
         create = [name for name in services if name in short]
         for name in _compose.in_dependency_order(self._model, here):
             # A new container of what it shares is a new definition to compose.
@@ -180,6 +203,11 @@ class Stack:
             start=[name for name in services if name in stopped and name not in causes],
             remove=[name_of(c) for c in containers if service_of(c) not in services or c in surplus],
         )
+
+    def _what_changed(self, name: str) -> str:
+        """What of a service changed since the last successful release, by name; empty where that is not known."""
+        last = self._recorded.get(name)
+        return ", ".join(self.expected[name].changes(last)) if last else ""
 
     def _scaled(self, containers: list[Json]) -> tuple[set[str], list[Json]]:
         """The services that have fewer containers than they should, and the containers beyond that: a hash tells of neither."""
@@ -266,7 +294,7 @@ class Stack:
         try:
             for name, causes in plan.recreate.items():
                 # Compose itself sees no difference then.
-                force = causes[0].why is Why.RESTART
+                force = causes[0].why in (Why.RESTART, Why.DRIFT)
                 self._compose.up(self._override, wait_seconds, name, force=force)
             if plan.create or plan.start or plan.remove:
                 self._compose.up(self._override, wait_seconds)
@@ -332,6 +360,33 @@ class Stack:
                 said = telling
             time.sleep(SAMPLE_SECONDS)
 
+    def verify(self) -> None:
+        """See that every container is what the release says, by what it has itself.
+
+        :raises DeployError: one is not.
+        """
+        wanted = self.expected_with_images()
+        for _dummy in range(VERIFY_TRIES):
+            found, containers = [], self.containers()
+            for name, one in wanted.items():
+                own = [container for container in containers if service_of(container) == name]
+                said = _expected.miscounted(one, len(own))
+                for container in own:
+                    said += _expected.differences(one, container, self._inputs.key)
+                found += [f"{name} {text}" for text in said]
+            if not found:
+                return
+            # One may have been started again at that moment.
+            time.sleep(SAMPLE_SECONDS)
+        raise DeployError(f"What runs is not what the release says: {'; '.join(found)}.")
+
+    def expected_with_images(self) -> dict[str, _expected.Expected]:
+        """What is expected of the services, with the ids of their images, which are on the host."""
+        return {
+            name: dataclasses.replace(one, image=self._engine.image_id(self.images[name]) or "")
+            for name, one in self.expected.items()
+        }
+
     def services(self) -> list[Json]:
         """What runs, a row a container as `row_of` makes it, sorted as compose lists services."""
         order = list(self._model["services"])
@@ -347,7 +402,7 @@ class Stack:
 
     def mounted_files(self) -> list[str]:
         """The files of the project's folder that are mounted into services, by their names in it; sorted."""
-        return _compose.mounted_files(self._model, self._wanted.project_dir)
+        return self._inputs.files(self._model)
 
     def _keep_initial_environment(self) -> None:
         """Leave containers what they have of variables that matter at their first start only, so that they needn't be recreated."""
@@ -387,7 +442,7 @@ class Stack:
         images = {name: running.get(name, image_of(containers[0])) for name in self._model["services"]}
         wanted = self._override["services"]
         override = {"services": {name: {**wanted.get(name, {}), "image": image} for name, image in images.items()}}
-        recreated = self._in_words(lambda: self._compose.recreated(override))
+        recreated = self._in_words(lambda: self._compose.recreated({**override, **without_copies(self._model)}))
         flagged = {service_of(container) for container in containers if name_of(container) in recreated}
         # Compose 2.26 also recreates what depends on something it recreates.
         doubtful = {name for name in flagged if _compose.dependencies(self._model, name) & flagged}

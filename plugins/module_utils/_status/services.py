@@ -13,7 +13,7 @@ from ansible_collections.popcon.deploy.plugins.module_utils._common.types import
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.container import row_of
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.engine import epoch
 from ansible_collections.popcon.deploy.plugins.module_utils._release.difference import texts
-from ansible_collections.popcon.deploy.plugins.module_utils._release.host import Host, container_drift
+from ansible_collections.popcon.deploy.plugins.module_utils._release.host import Host, container_drift, missing
 from ansible_collections.popcon.deploy.plugins.module_utils._release.record import Image, Record
 
 
@@ -25,12 +25,8 @@ def rows(host: Host, now: float) -> list[Json]:
         service, without a subject.
     """
     images: t.Mapping[str, Image] = host.release.images if host.release else {}
-    idle = host.release.idle if host.release else ()
     made = [_row(container, host, now) for container in host.containers]
-    there = {row["service"] for row in made}
-    made += [
-        _absent(service, image) for service, image in images.items() if service not in there and service not in idle
-    ]
+    made += [_absent(service, images[service]) for service in missing(host)]
     order = {service: index for index, service in enumerate(images)}
     return sorted(made, key=lambda row: (order.get(row["service"], len(order)), row["container"] or ""))
 
@@ -43,7 +39,7 @@ def _row(container: Json, host: Host, now: float) -> Json:
         "uptime_seconds": _age(container["State"]["StartedAt"], now) if running else None,
         "restarts": container["RestartCount"],
         "recorded_digest": _recorded_digest(host.release, row["service"]),
-        "drift": texts(container_drift(host.release, container, host.recorded)) if host.release else [],
+        "drift": texts(container_drift(host, container)),
     }
 
 

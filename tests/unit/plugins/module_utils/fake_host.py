@@ -146,7 +146,7 @@ class FakeEngine:
         return self._host.tags[reference]
 
     def image_id(self, reference):
-        return "id" if reference in self._host.stored else None
+        return f"id of {reference}" if reference in self._host.stored else None
 
     def image_size(self, _image):
         return 1
@@ -182,6 +182,9 @@ class FakeCompose:
 
     def raw_model(self):
         return {"services": self._services}
+
+    def filled(self, _names):
+        return {}
 
     def pull(self, override, services, _seconds):
         self._host.step("pull")

@@ -70,56 +70,6 @@ def test_services_using_a_key():
     }
 
 
-def override(folder, tree=None):
-    model = {
-        "services": {
-            "web": {
-                "image": "web:1",
-                "volumes": [{"type": "bind", "source": f"{folder}/conf"}, {"type": "volume", "source": "data"}],
-            },
-            "db": {"image": "db:1", "volumes": [{"type": "bind", "source": "/etc/hosts"}]},
-        }
-    }
-    return _compose.override_for(model, {"web": "web@sha256:1", "db": "db@sha256:2"}, str(folder), str(tree or folder))
-
-
-def test_override_pins_images_and_labels_mounted_files_only(tmp_path):
-    (tmp_path / "conf").mkdir()
-    (tmp_path / "conf" / "a").write_text("1")
-    made = override(tmp_path)["services"]
-    assert made["db"] == {"image": "db@sha256:2"}
-    assert made["web"]["image"] == "web@sha256:1"
-    assert list(made["web"]["labels"]) == [_compose.MOUNTS_LABEL]
-
-
-@pytest.mark.parametrize(
-    ("change", "counts"),
-    [
-        (lambda conf: (conf / "a").write_text("2"), True),
-        (lambda conf: (conf / "a").chmod(0o755), True),
-        (lambda conf: (conf / "a").rename(conf / "b"), True),
-        (lambda conf: (conf / "new").write_text(""), True),
-        (lambda conf: os.utime(conf / "a", (0, 0)), False),
-        (lambda conf: (conf / ".env").write_text("SECRET=1"), False),
-    ],
-)
-def test_override_changes_with_mounted_files(tmp_path, change, counts):
-    (tmp_path / "conf").mkdir()
-    (tmp_path / "conf" / "a").write_text("1")
-    before = override(tmp_path)
-    change(tmp_path / "conf")
-    assert (override(tmp_path) != before) is counts
-
-
-def test_override_looks_at_the_wanted_tree(tmp_path):
-    for name, content in (("now", "1"), ("wanted", "2")):
-        (tmp_path / name / "conf").mkdir(parents=True)
-        (tmp_path / name / "conf" / "a").write_text(content)
-    assert override(tmp_path / "now", tmp_path / "wanted") != override(tmp_path / "now")
-    (tmp_path / "wanted" / "conf" / "a").write_text("1")
-    assert override(tmp_path / "now", tmp_path / "wanted") == override(tmp_path / "now")
-
-
 CHAIN = {
     "services": {
         "web": {"depends_on": {"api": {}}},

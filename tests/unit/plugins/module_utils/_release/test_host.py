@@ -11,10 +11,12 @@ import os
 from pathlib import Path
 
 import pytest
+from ansible_collections.popcon.deploy.plugins.module_utils._docker.inputs import keyed
 from ansible_collections.popcon.deploy.plugins.module_utils._git import checkout
 from ansible_collections.popcon.deploy.plugins.module_utils._git.checkout import Checkout
 from ansible_collections.popcon.deploy.plugins.module_utils._release import host as _host
 from ansible_collections.popcon.deploy.plugins.module_utils._release.difference import Reason, texts
+from ansible_collections.popcon.deploy.plugins.module_utils._release.expected import Expected
 from ansible_collections.popcon.deploy.plugins.module_utils._release.host import Host
 from ansible_collections.popcon.deploy.plugins.module_utils._release.record import Result
 from ansible_collections.popcon.deploy.plugins.module_utils._release.records import Records
@@ -112,6 +114,45 @@ def test_a_release_that_did_not_record_definitions_says_nothing_of_them(env_file
     release = RECORD.replace(definitions={})
     containers = [container("web", hash_="other"), container("db")]
     assert _host.drift(host(env_file, release=release, newest=release, containers=containers)) == []
+
+
+KEY = b"key"
+EXPECTED = Expected(environment={"A": keyed(KEY, "canary")})
+
+
+@pytest.mark.parametrize(
+    ("fields", "web", "said"),
+    [
+        ({}, {"env": ["A=canary"]}, []),
+        ({}, {"env": ["A=other"]}, ["web runs with another value of A"]),
+        # What says more comes instead of the hash.
+        ({}, {"env": [], "hash_": "other"}, ["web runs without A"]),
+        ({}, {"env": ["A=canary"], "hash_": "other"}, ["web was started with other settings: A"]),
+        ({}, {"env": [], "state": UNHEALTHY}, ["web runs without A", "web is unhealthy"]),
+        ({"key": None}, {"env": ["A=canary"]},
+         ["web can't be compared with its release, as the key of the recorded digests is gone"]),
+    ],
+)  # fmt: skip
+def test_drift_of_a_container_from_what_was_expected(env_file, fields, web, said):
+    release = RECORD.replace(services={"web": EXPECTED})
+    containers = [container("web", **web), container("db")]
+    looked = host(env_file, **{"release": release, "key": KEY, "containers": containers, **fields})
+    found = _host.drift(looked)
+    assert texts(found) == said and "canary" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("replicas", "count", "said"),
+    [(0, 0, []), (0, 1, ["web is not of the release (container app-web-0)"]), (2, 0, ["web is missing"]), (2, 1, ["web has 1 of 2 containers"]),
+     (2, 2, [])],
+)  # fmt: skip
+def test_how_many_containers_a_service_has(env_file, replicas, count, said):
+    idle = [] if replicas else ["web"]
+    release = RECORD.replace(services={"web": Expected(replicas=replicas)}, idle=idle)
+    containers = [*(container("web", name=f"app-web-{number}") for number in range(count)), container("db")]
+    looked = host(env_file, release=release, key=KEY, containers=containers)
+    assert texts(_host.drift(looked)) == said
+    assert _host.missing(looked) == (["web"] if said == ["web is missing"] else [])
 
 
 DRIFTS = [
@@ -293,6 +334,8 @@ def test_the_newest_record_and_the_lock(released):
     with released.records.locked({"by": "alice"}, 1, print):
         looked = released()
     assert looked.holder["by"] == "alice"
+    # Who holds the lock makes the key.
+    assert looked.key == released.records.key() and repr(looked.key) not in repr(looked)
     assert looked.newest == begun and looked.release.number == 1
     assert released().holder is None
 

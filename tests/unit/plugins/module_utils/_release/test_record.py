@@ -10,6 +10,7 @@ import json
 
 import pytest
 from ansible_collections.popcon.deploy.plugins.module_utils._release.difference import Reason
+from ansible_collections.popcon.deploy.plugins.module_utils._release.expected import Expected, Mount
 from ansible_collections.popcon.deploy.plugins.module_utils._release.http_check import HttpCheck
 from ansible_collections.popcon.deploy.plugins.module_utils._release.record import Image, Record, Result
 from ansible_collections.popcon.deploy.tests.unit.plugins.module_utils.sample_record import DIGEST, sample_record
@@ -28,6 +29,8 @@ def test_a_record_comes_back_from_its_json() -> None:
         parameters=PARAMETERS, http_checks=[HttpCheck("http://127.0.0.1/", 204)], options_digest="d",
         definitions={"web": "hash"}, file_digests={"a.yml": "f"},
     )  # fmt: skip
+    expected = Expected(2, "sha256:1", {"A": "d"}, [Mount("mount /x", "bind", "/y", "/x", True)], ["n"], [])
+    record = record.replace(services={"web": expected})
     assert Record.from_json(json.loads(json.dumps(record.to_json()))) == record
     assert record.versions == {"/p/A": 2, "/p/B": 1} and record.pinned["db"] == f"reg/db@{DIGEST}"
     assert not record.succeeded

@@ -110,7 +110,8 @@ def test_everything_is_private(records: Records) -> None:
     state = Path(records.folder).parent.parent
     seen = {path.relative_to(state).as_posix(): stat.S_IMODE(path.stat().st_mode) for path in state.rglob("*")}
     files = {
-        "projects/popcon/" + name for name in ("lock", "history.jsonl", "releases/1/env", "releases/1/record.json")
+        "projects/popcon/" + name
+        for name in ("lock", "key", "history.jsonl", "releases/1/env", "releases/1/record.json")
     }
     assert files < set(seen)
     assert seen == {name: 0o600 if name in files else 0o700 for name in seen}
@@ -437,3 +438,12 @@ def test_no_release_is_half_there(records: Records) -> None:
 @pytest.mark.parametrize(("text", "line"), [(None, None), ("", None), ("\n \n", None), ("a\nb", "a"), (" \n a ", "a")])
 def test_first_line(text: str | None, line: str | None) -> None:
     assert first_line(text) == line
+
+
+def test_the_key_is_made_once_by_the_holder_of_the_lock(records: Records) -> None:
+    assert records.key() is None
+    keys = set()
+    for _dummy in range(2):
+        with records.locked(ME, 0, quiet):
+            keys.add(records.key())
+    assert keys == {records.key()} and len(keys.pop() or b"") == 32

@@ -10,7 +10,9 @@ import pytest
 from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.compose import ComposeError, NoSuchService
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.engine import EngineError
+from ansible_collections.popcon.deploy.plugins.module_utils._docker.inputs import Inputs
 from ansible_collections.popcon.deploy.plugins.module_utils._release import stack
+from ansible_collections.popcon.deploy.plugins.module_utils._release.expected import Expected
 from ansible_collections.popcon.deploy.plugins.module_utils._release.plan import Why
 from ansible_collections.popcon.deploy.plugins.module_utils._release.target import Job
 
@@ -119,11 +121,19 @@ def container(service, digest=DIGEST, **state):
 DIGESTS = {"reg.x/web:1": DIGEST, "reg.x/db:1": DIGEST}
 
 
-def release(containers=(), digests=None, compose=None, auths=(lambda _r: None,), stored=(), **wanted):
+def release(containers=(), digests=None, compose=None, auths=(lambda _r: None,), stored=(), recorded=None, **wanted):
     asked_for = stack.Wanted("app", "/srv/app", "/srv/app", "/srv/app/.env", **wanted)
     engine = FakeEngine(list(containers), digests or DIGESTS, stored)
+    inputs = Inputs(b"key", "/srv/app", None, "/srv/app/.env", b"", dict)
     return stack.Stack(
-        asked_for, compose or FakeCompose(), engine, auths, lambda text: text.replace("hunter2", "***"), 20
+        asked_for,
+        compose or FakeCompose(),
+        engine,
+        inputs,
+        auths,
+        lambda text: text.replace("hunter2", "***"),
+        20,
+        recorded=recorded,
     )
 
 
@@ -153,7 +163,8 @@ def test_a_digest_that_is_known_is_not_asked_for():
     engine = FakeEngine(BOTH, {"reg.x/db:1": DIGEST})
     wanted = stack.Wanted("app", "/srv/app", "/srv/app", "/srv/app/.env")
     known = {"reg.x/web:1": f"reg.x/web@{OTHER}", "reg.x/other:1": "unused"}
-    made = stack.Stack(wanted, FakeCompose(), engine, [lambda _r: None], str, 20, digests=known)
+    inputs = Inputs(b"key", "/srv/app", None, "/srv/app/.env", b"", dict)
+    made = stack.Stack(wanted, FakeCompose(), engine, inputs, [lambda _r: None], str, 20, digests=known)
     assert made.images == {"web": f"reg.x/web@{OTHER}", "db": f"reg.x/db@{DIGEST}"} and len(engine.auths) == 1
 
 
@@ -166,6 +177,47 @@ def test_plan_of_settings_goes_by_composes_word():
 def test_plan_takes_composes_word_on_definitions():
     compose = FakeCompose(["app-web-1"])
     assert release(BOTH, compose=compose).plan().lines() == ["recreate web: its definition"]
+
+
+WITH_A = {**SERVICES, "web": {**SERVICES["web"], "environment": {"A": "hunter2"}}}
+
+
+def test_plan_names_what_changed_since_the_last_release():
+    compose = FakeCompose(["app-web-1"], services=WITH_A)
+    recorded = {"web": Expected(environment={"A": "other", "B": "gone"})}
+    made = release(BOTH, compose=compose, recorded=recorded)
+    assert made.plan().lines() == ["recreate web: environment A B"]
+
+
+def test_plan_of_a_container_that_is_not_what_it_was_made_to_be():
+    compose = FakeCompose(services=WITH_A)
+    running = container("web")
+    running["Config"]["Env"] = ["A=other"]
+    made = release([running, container("db")], compose=compose)
+    plan = made.plan()
+    assert plan.recreate == {"web": [(Why.DRIFT, "runs with another value of A")]}
+    made.apply(plan, 5)
+    assert compose.ups == [("web", True)]
+
+
+def test_what_runs_is_verified(monkeypatch):
+    monkeypatch.setattr("time.sleep", lambda _seconds: None)
+    compose = FakeCompose(services=WITH_A)
+    running, db = container("web"), {**container("db"), "Image": "sha256:id"}
+    running.update(Image="sha256:id", Config={**running["Config"], "Env": ["A=hunter2"]})
+    made = release([running, db], compose=compose, stored=[f"reg.x/{name}@{DIGEST}" for name in ("web", "db")])
+    made.verify()
+    running["Config"]["Env"] = ["A=hunter3"]
+    db["Image"] = "sha256:other"
+    with pytest.raises(DeployError) as error:
+        made.verify()
+    assert str(error.value) == (
+        "What runs is not what the release says: web runs with another value of A; db runs another image than its release"
+        " was made of."
+    )
+    made._engine._containers = [db]
+    with pytest.raises(DeployError, match="web is missing"):
+        made.verify()
 
 
 @pytest.mark.parametrize(
