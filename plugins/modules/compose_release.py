@@ -108,6 +108,14 @@ options:
       - A digest of the other options that decide what is deployed, for the record. If it differs, there is a new release.
     type: str
     default: ""
+  drop_volumes:
+    description:
+      - Volumes, by their names on the host, and mounted folders, by their paths, whose data need not be used any more. A deploy is
+        refused where a service would start with an empty one in their place, or where no service has such a volume any more.
+        Nothing is removed.
+    type: list
+    elements: str
+    default: []
   http_checks:
     description:
       - Addresses to ask, from the host, once all services are ready.
@@ -288,6 +296,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "contract": {"type": "str"},
     "digests": {"type": "dict", "default": {}},
     "options_digest": {"type": "str", "default": ""},
+    "drop_volumes": {"type": "list", "elements": "str", "default": []},
     "http_checks": {
         "type": "list",
         "elements": "dict",
@@ -325,6 +334,7 @@ def wanted(module: AnsibleAWSModule, project: Project) -> Target:
         jobs_before=[Job(**job) for job in params["jobs_before"]],
         jobs_after=[Job(**job) for job in params["jobs_after"]],
         options_digest=params["options_digest"],
+        drop_volumes=params["drop_volumes"],
     )
 
 

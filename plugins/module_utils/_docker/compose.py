@@ -262,7 +262,8 @@ def override_for(model: Json, images: t.Mapping[str, str], project_dir: str, tre
     """
     services: Json = {}
     for name, service in model["services"].items():
-        entry: Json = {"image": images[name]} if name in images else {}
+        # By itself, compose would pull nothing where the files say `never` or `build`, and a job would build.
+        entry: Json = {"image": images[name], "pull_policy": "missing"} if name in images else {}
         inside = _mounted(service, project_dir)
         if inside:
             entry["labels"] = {MOUNTS_LABEL: _content_digest([tree + s[len(project_dir) :] for s in inside])}

@@ -145,6 +145,13 @@ def head(dest: str) -> str | None:
         return inspect(git, dest).before
 
 
+def tracked(dest: str, commit: str) -> dict[str, str]:
+    """The files of the commit, given in full, that the clone `dest` has: git's mode and id by name. Errors: DeployError."""
+    with _opened(dest, "could not be read") as (git, git_dir):
+        listing = git.run("ls-tree", "-r", "-z", "--full-tree", commit, git_dir=git_dir)
+        return {name: " ".join(entry) for name, entry in _entries(listing, 2).items()}
+
+
 def has(dest: str, commit: str) -> bool:
     """Whether `dest` is a whole clone that has the commit, given in full, with all its files. Errors: DeployError."""
     with _opened(dest, "could not be read") as (git, git_dir):

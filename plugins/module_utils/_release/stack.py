@@ -194,6 +194,11 @@ class Stack:
         if unknown:
             raise DeployError(f"{where} names {', '.join(unknown)}, which the compose files don't have.")
 
+    @property
+    def model(self) -> Json:
+        """The files as compose understands them; holds every value."""
+        return self._model
+
     def warnings(self) -> list[str]:
         """What a compose file should not have, or lacks, as sentences."""
         return lint.warnings(self._model)

@@ -63,6 +63,7 @@ class Target:
     `settings` are the wanted ones, unless `render` makes them, given the folder of the wanted files. `images` by digest are given
     for a rollback; otherwise the registry is asked for all but those in `digests`, or with `keep_images` those of the last
     successful release are taken. `options_digest`, `repository` and `ref` are for the record.
+    `drop_volumes` are volumes and folders whose data need not be used any more.
     """
 
     action: str
@@ -81,6 +82,7 @@ class Target:
     jobs_before: t.Sequence[Job] = ()
     jobs_after: t.Sequence[Job] = ()
     options_digest: str = ""
+    drop_volumes: t.Sequence[str] = ()
 
     def replace(self, **changes: t.Any) -> Target:
         """The same target with some fields changed."""
