@@ -17,7 +17,7 @@ from ansible_collections.popcon.deploy.plugins.module_utils._release.obstacles.b
 
 # Folders of the host's own, which are no app's data.
 _OF_THE_HOST = re.compile(
-    r"/(boot|dev|etc|home|lib|opt|root|srv|usr|var)?|/(dev|proc|run|sys|tmp|var/lib/docker|var/log|var/run)(/.*)?"
+    r"/(boot|etc|home|lib|opt|root|srv|tmp|usr|var)?|/(dev|proc|run|sys|var/lib/docker|var/log|var/run)(/.*)?"
 )
 _ANONYMOUS = re.compile(r"[0-9a-f]{64}")
 

@@ -72,7 +72,7 @@ def test_override_pins_images_and_labels_mounted_files_only(tmp_path):
     (tmp_path / "conf").mkdir()
     (tmp_path / "conf" / "a").write_text("1")
     made = override(tmp_path)["services"]
-    assert made["db"] == {"image": "db@sha256:2"}
+    assert made["db"] == {"image": "db@sha256:2", "pull_policy": "missing"}
     assert made["web"]["image"] == "web@sha256:1"
     assert list(made["web"]["labels"]) == [_compose.MOUNTS_LABEL]
 
