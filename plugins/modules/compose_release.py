@@ -16,6 +16,8 @@ description:
     and remove just what differs. Then waits until every service is ready, and records the release.
   - Nothing that runs is touched before all images are on the host and the jobs of O(jobs_before) are done. If something fails
     after that, the last successful release is put back, files, settings and images together, and the task fails.
+  - Before that, the release is refused where the files can't run on this host as they say, such as for a network that is not there,
+    or where a service would start without the data that it has, as its volume has another name.
   - A service is ready when it has been healthy for two seconds, or without a healthcheck running for five, and was not
     restarted; a one-shot when it exited with 0. After that the O(http_checks) must succeed.
   - A release that needs nothing changes nothing. Besides what Compose compares, a changed file that is mounted from

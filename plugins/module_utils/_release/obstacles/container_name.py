@@ -28,5 +28,6 @@ def check(look: Situation) -> t.Iterator[Obstacle]:
             yield Obstacle(
                 Kind.FAILS,
                 f"Service {service} has container_name: {name}, which {whose} holds: remove or rename that one"
-                f" (docker rename {name} ...), or take container_name: out of the file.",
+                f" (docker rename {name} ...), take container_name: out of the file, or, if it is the same app, set"
+                " compose_deploy_project to its project.",
             )

@@ -93,8 +93,12 @@ class Files:
         """Whether something that is there, and not in the wanted commit, is more than what git removes with that."""
         if os.path.islink(path) or not os.path.isdir(path):
             return inside not in self._tracked_now
-        found = [os.path.join(at, name) for at, folders, names in os.walk(path) for name in names]
-        return not found or any(file[len(self.clone) + 1 :] not in self._tracked_now for file in found)
+        is_empty = True
+        for at, _folders, names in os.walk(path):
+            if any(os.path.join(at, name)[len(self.clone) + 1 :] not in self._tracked_now for name in names):
+                return True
+            is_empty = is_empty and not names
+        return is_empty
 
 
 def _is_below(name: str, folder: str) -> bool:

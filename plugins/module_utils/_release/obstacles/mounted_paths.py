@@ -39,7 +39,7 @@ def check(look: Situation) -> t.Iterator[Obstacle]:
                 Kind.FAILS,
                 f"Service {name} mounts {source}, which neither the commit nor the host has: {_CURE}.",
             )
-        elif is_file:
+        elif is_file and not _may_be_made(look, source):
             yield Obstacle(
                 Kind.MISLEADS,
                 f"Service {name} mounts {source} at {target}, which neither the commit nor the host has,"
@@ -49,7 +49,7 @@ def check(look: Situation) -> t.Iterator[Obstacle]:
             yield Obstacle(
                 Kind.SURPRISES,
                 f"Service {name} mounts {source}, which neither the commit nor the host has:"
-                " Docker makes it, as an empty folder.",
+                " Docker makes it, as an empty folder, unless a container made it before.",
             )
     for volume in (look.model.get("volumes") or {}).values():
         device = _bound(volume)
@@ -68,6 +68,13 @@ def _bound(volume: Json) -> str | None:
     options = volume.get("driver_opts") or {}
     is_bind = "bind" in options.get("o", "").split(",") and volume.get("driver", "local") == "local"
     return options.get("device") if is_bind else None
+
+
+def _may_be_made(look: Situation, path: str) -> bool:
+    """Whether a container can make something there before it is mounted, as one that writes certificates into a folder."""
+    return any(
+        path.startswith(f"{mount['source']}/") and not mount.get("read_only") for _name, mount in look.bind_mounts()
+    )
 
 
 def _is_empty_folder(path: str) -> bool:

@@ -47,6 +47,15 @@ def test_what_may_be_a_folder_is_not_refused(look, source):
     assert [kind for kind, _text in look.found(check, model(source))] == [SURPRISES]
 
 
+def test_what_a_container_may_make_before_is_not_refused(look):
+    """As certificates that a job or an init service writes into the folder."""
+    found = model("$HERE/certs/server.pem", "/server.pem")
+    found["services"]["init"] = {"volumes": [{"type": "bind", "source": "$HERE/certs", "target": "/certs"}]}
+    assert [kind for kind, _text in look.found(check, found)] == [SURPRISES, SURPRISES]
+    found["services"]["init"]["volumes"][0]["read_only"] = True
+    assert [kind for kind, _text in look.found(check, found)] == [MISLEADS, SURPRISES]
+
+
 def test_what_may_not_be_made_is_refused(look):
     ((kind, text),) = look.found(check, model("$HERE/data", create_host_path=False))
     assert kind is FAILS and f"{look.folder}/data" in text
