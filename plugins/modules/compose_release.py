@@ -16,6 +16,8 @@ description:
     and remove just what differs. Then waits until every service is ready, and records the release.
   - Nothing that runs is touched before all images are on the host and the jobs of O(jobs_before) are done. If something fails
     after that, the last successful release is put back, files, settings and images together, and the task fails.
+  - Before that, the release is refused where the files can't run on this host as they say, such as for a network that is not there,
+    or where a service would start without the data that it has, as its volume has another name.
   - A service is ready when it has been healthy for two seconds, or without a healthcheck running for five, and was not
     restarted; a one-shot when it exited with 0. After that the O(http_checks) must succeed.
   - Compose runs in the folder of the first compose file. What is to run is decided from all files of the wanted commit, as they will
@@ -117,6 +119,14 @@ options:
       - A digest of the other options that decide what is deployed, for the record. If it differs, there is a new release.
     type: str
     default: ""
+  drop_volumes:
+    description:
+      - Volumes, by their names on the host, and mounted folders, by their paths, whose data need not be used any more. A deploy is
+        refused where a service would start with an empty one in their place, or where no service has such a volume any more.
+        Nothing is removed.
+    type: list
+    elements: str
+    default: []
   http_checks:
     description:
       - Addresses to ask, from the host, once all services are ready.
@@ -299,6 +309,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "contract": {"type": "str"},
     "digests": {"type": "dict", "default": {}},
     "options_digest": {"type": "str", "default": ""},
+    "drop_volumes": {"type": "list", "elements": "str", "default": []},
     "http_checks": {
         "type": "list",
         "elements": "dict",
@@ -337,6 +348,7 @@ def wanted(module: AnsibleAWSModule, project: Project) -> Target:
         jobs_before=[Job(**job) for job in params["jobs_before"]],
         jobs_after=[Job(**job) for job in params["jobs_after"]],
         options_digest=params["options_digest"],
+        drop_volumes=params["drop_volumes"],
     )
 
 

@@ -28,6 +28,8 @@ SOCKET = "/var/run/docker.sock"
 TIMEOUT_SECONDS = 90.0
 #: Compose's label for the service that a container is of.
 SERVICE_LABEL = "com.docker.compose.service"
+#: Compose's label for the project that a container, volume or network is of.
+PROJECT_LABEL = "com.docker.compose.project"
 
 
 class EngineError(DeployError):
@@ -64,7 +66,7 @@ class Engine:
 
     def containers(self, project: str) -> list[Json]:
         """All containers of a compose project, running or not, as `GET /containers/{id}/json` describes them; no one-off ones."""
-        filters = json.dumps({"label": [f"com.docker.compose.project={project}", "com.docker.compose.oneoff=False"]})
+        filters = json.dumps({"label": [f"{PROJECT_LABEL}={project}", "com.docker.compose.oneoff=False"]})
         found = []
         for row in self._get(f"/containers/json?{urlencode({'all': 1, 'filters': filters})}"):
             try:
@@ -83,10 +85,39 @@ class Engine:
         """The id of a stored image, or None if the engine has none by that reference."""
         return t.cast("str | None", self._image(reference).get("Id"))
 
+    def container(self, name: str) -> Json:
+        """What the engine says of the container of a name, whatever project it is of; empty if there is none."""
+        found = self._one(f"/containers/{quote(name, safe='')}/json")
+        # It also finds one by its id's beginning.
+        return found if found.get("Name") == f"/{name}" else {}
+
+    def network(self, name: str) -> Json:
+        """What the engine says of a network, by its name or id; empty if there is none."""
+        found = self._one(f"/networks/{quote(name, safe='')}")
+        return found if name in (found.get("Name"), found.get("Id")) else {}
+
+    def volume(self, name: str) -> Json:
+        """What the engine says of a volume; empty if there is none."""
+        return self._one(f"/volumes/{quote(name, safe='')}")
+
+    def volumes(self, project: str) -> list[Json]:
+        """The named volumes that compose made for a project."""
+        filters = json.dumps({"label": [f"{PROJECT_LABEL}={project}"]})
+        return t.cast("list[Json]", self._get(f"/volumes?{urlencode({'filters': filters})}")["Volumes"] or [])
+
+    def platform(self) -> tuple[str, str]:
+        """The operating system and the processor that it runs containers on, as `platform:` in a compose file has them."""
+        version = self._get("/version")
+        return version["Os"], version["Arch"]
+
     def _image(self, reference: str) -> Json:
         """What the engine says of a stored image; empty if there is none."""
+        return self._one(f"/images/{quote(reference, safe='/:@')}/json")
+
+    def _one(self, path: str) -> Json:
+        """What the engine says of one thing; empty if there is none."""
         try:
-            return t.cast(Json, self._get(f"/images/{quote(reference, safe='/:@')}/json"))
+            return t.cast(Json, self._get(path))
         except EngineError as exc:
             if exc.status == 404:
                 return {}

@@ -203,7 +203,8 @@ def override_for(model: Json, images: t.Mapping[str, str], labels: t.Mapping[str
     """
     services: Json = {}
     for name in model["services"]:
-        entry: Json = {"image": images[name]} if name in images else {}
+        # By itself, compose would pull nothing where the files say `never` or `build`, and a job would build.
+        entry: Json = {"image": images[name], "pull_policy": "missing"} if name in images else {}
         if labels.get(name):
             entry["labels"] = {LABEL: labels[name]}
         if entry:

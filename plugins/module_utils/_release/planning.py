@@ -30,6 +30,9 @@ from ansible_collections.popcon.deploy.plugins.module_utils._release import host
 from ansible_collections.popcon.deploy.plugins.module_utils._release import staging
 from ansible_collections.popcon.deploy.plugins.module_utils._release.difference import Difference, Reason
 from ansible_collections.popcon.deploy.plugins.module_utils._release.host import Host
+from ansible_collections.popcon.deploy.plugins.module_utils._release.obstacles import table as obstacles
+from ansible_collections.popcon.deploy.plugins.module_utils._release.obstacles.base import Situation
+from ansible_collections.popcon.deploy.plugins.module_utils._release.obstacles.files import Files
 from ansible_collections.popcon.deploy.plugins.module_utils._release.plan import Plan
 from ansible_collections.popcon.deploy.plugins.module_utils._release.record import Image, Record
 from ansible_collections.popcon.deploy.plugins.module_utils._release.records import Records
@@ -204,6 +207,40 @@ class Planning:
             settings=target.settings.content,
             filled=compose.filled,
         )
+
+    def warnings(self, target: Target, host: Host, stack: Stack) -> list[str]:
+        """What to warn of in the files of a target, and in what they meet on the host.
+
+        :raises DeployError: the host or the commit lacks what they need, or a service would start without its data.
+        """
+        folder, last = self._project.folder, host.release
+        tree, now = target.tree or folder, host.checkout.commit
+
+        def modes(commit: str | None) -> dict[str, str]:
+            entries = checkout.tracked(folder, commit) if commit else {}
+            return {name: entry.partition(" ")[0] for name, entry in entries.items()}
+
+        # What ran already had its files.
+        is_known = last is not None and last.commit == now and last.options_digest == target.options_digest
+        situation = Situation(
+            project=self._project.name,
+            model=stack.model,
+            engine=self._engine,
+            containers=host.containers,
+            files=Files(
+                clone=folder,
+                tree=tree,
+                now=lambda: modes(now),
+                in_place=lambda: {} if is_known else modes(now),
+                written=[host.env_file] if target.settings.content else [],
+            ),
+            settings=target.settings.values,
+            compose_files=[os.path.join(tree, name) for name in target.files],
+            is_project_of_ours=lambda name: Records(self._project.state_dir, name).last_succeeded() is not None,
+            drop_volumes=target.drop_volumes,
+        )
+        told = obstacles.refuse(situation, not target.is_deploy)
+        return [*stack.warnings(), *told] if target.is_deploy else told
 
     def _recorded_settings(self, host: Host) -> Settings:
         """The settings of the last successful release, none without one.

@@ -141,7 +141,7 @@ class Rollout:
         host = self._planning.look(target)
         target, warnings = self._planning.staged(target, host, scratch)
         stack = self._planning.stack(target, host, dry_run=True)
-        warnings += stack.warnings() if target.is_deploy else []
+        warnings += self._planning.warnings(target, host, stack)
         if host.holder is not None:
             who = host.holder.get("by") or "somebody"
             warnings.append(f"{who} holds the deploy lock of {self._project.name} at this moment.")
@@ -160,7 +160,7 @@ class Rollout:
     def _run(self, target: Target, host: Host, warnings: list[str]) -> Json:
         self._say("looking at what there is to do")
         stack = self._planning.stack(target, host)
-        warnings += stack.warnings() if target.is_deploy else []
+        warnings += self._planning.warnings(target, host, stack)
         plan, differences = stack.plan(), self._planning.differences(target, host, stack)
         result = self._planning.result(target, host, stack, plan, differences, warnings)
         if plan.is_empty() and all(difference.reason in _DRIFT for difference in differences):

@@ -117,7 +117,7 @@ class Stack:
         labels = {name: label(inputs.key, one.inputs) for name, one in self.expected.items()}
         self._override = override_for(self._model, self.images, labels)
         self._override["services"].update(
-            {name: {"image": self.images[name]} for name in self._jobs if name in self.images}
+            {name: {"image": self.images[name], "pull_policy": "missing"} for name in self._jobs if name in self.images}
         )
         if self._initial:
             self._keep_initial_environment()
@@ -272,6 +272,11 @@ class Stack:
         unknown = sorted(set(services) - self._services().keys())
         if unknown:
             raise DeployError(f"{where} names {', '.join(unknown)}, which the compose files don't have.")
+
+    @property
+    def model(self) -> Json:
+        """The files as compose understands them; holds every value."""
+        return self._model
 
     def warnings(self) -> list[str]:
         """What a compose file should not have, or lacks, as sentences."""

@@ -72,6 +72,7 @@ class FakeHost:
             look = staticmethod(lambda _folder: checkout.Checkout(host.head, host.edits))
             head = staticmethod(lambda _folder: host.head)
             has = staticmethod(lambda _folder, commit: commit in host.commits)
+            tracked = staticmethod(lambda _folder, _commit: {"compose.json": "100644 1"})
             export = staticmethod(lambda _folder, commit, tree: host.checkout(commit, Path(tree)))
             tracked = staticmethod(lambda _folder, commit: {"compose.json": commit})
             keep = staticmethod(lambda _folder, commits: setattr(host, "kept", set(commits)))

@@ -93,6 +93,35 @@ def test_logs_of_both_kinds(engine):
     assert engine.logs("x", 5) == "of a terminal\n"
 
 
+def test_one_thing_by_its_name(engine):
+    engine.answers["GET", "/containers/web/json"] = (200, {"Name": "/web"})
+    engine.answers["GET", "/networks/edge"] = (200, {"Name": "edge", "Id": "e1"})
+    engine.answers["GET", "/networks/e1"] = (200, {"Name": "edge", "Id": "e1"})
+    engine.answers["GET", "/volumes/data"] = (200, {"Name": "data"})
+    assert engine.container("web")["Name"] == "/web" and engine.volume("data")["Name"] == "data"
+    assert engine.network("edge")["Id"] == engine.network("e1")["Id"] == "e1"
+    assert engine.container("x") == engine.network("x") == engine.volume("x") == {}
+    # By the beginning of an id the engine finds another one.
+    engine.answers["GET", "/containers/4f/json"] = (200, {"Name": "/web", "Id": "4f0c"})
+    engine.answers["GET", "/networks/4f"] = (200, {"Name": "edge", "Id": "4f0c"})
+    assert engine.container("4f") == engine.network("4f") == {}
+    engine.answers["GET", "/volumes/broken"] = (500, {"message": "x"})
+    with pytest.raises(EngineError):
+        engine.volume("broken")
+
+
+def test_volumes_of_a_project(engine):
+    engine.answers["GET", "/volumes"] = (200, {"Volumes": None})
+    assert engine.volumes("app") == []
+    engine.answers["GET", "/volumes"] = (200, {"Volumes": [{"Name": "app_db"}]})
+    assert engine.volumes("app") == [{"Name": "app_db"}] and "com.docker.compose.project%3Dapp" in engine.asked[-1][1]
+
+
+def test_platform(engine):
+    engine.answers["GET", "/version"] = (200, {"Os": "linux", "Arch": "arm64"})
+    assert engine.platform() == ("linux", "arm64")
+
+
 def test_data_folder(engine):
     engine.answers["GET", "/info"] = (200, {"DockerRootDir": "/var/lib/docker"})
     assert engine.data_folder() == "/var/lib/docker"

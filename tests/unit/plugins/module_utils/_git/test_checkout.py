@@ -745,6 +745,15 @@ def test_a_look_names_edits(checkout: Checkout, dest: Path) -> None:
     assert _checkout.look(str(dest)).edits == ("keep/a", "nginx/default.conf")
 
 
+def test_tracked(checkout: Checkout, dest: Path) -> None:
+    commit = checkout()["after"]
+    found = _checkout.tracked(str(dest), commit)
+    assert found and set(found) == {
+        str(path.relative_to(dest)) for path in dest.rglob("*") if path.is_file() and ".git" not in path.parts
+    }
+    assert all(entry.split()[0] in ("100644", "100755", "120000") for entry in found.values())
+
+
 def test_head(checkout: Checkout, dest: Path) -> None:
     assert _checkout.head(str(dest)) is None
     dest.mkdir(parents=True)

@@ -298,6 +298,40 @@ def test_a_rollback_that_fails_too_is_said_first(story):
     assert story.audit()[-1] == ("automatic rollback", 1, "failed")
 
 
+def mounting(story, name):
+    """Services of which one mounts a path of the clone."""
+    mount = {"type": "bind", "source": f"{story.host.folder}/{name}", "target": "/x"}
+    return {**SERVICES, "web": {**SERVICES["web"], "volumes": [mount]}}
+
+
+def test_an_obstacle_is_refused_in_a_deploy_and_its_dry_run_and_leaves_no_release(story):
+    story.deploy()
+    commit = story.host.commit("b", mounting(story, "nginx.conf"))
+    for work in (lambda: story.deploy(commit), lambda: story.rollout().dry_run(story.target(commit))):
+        with pytest.raises(
+            _rollout.NothingChanged, match=r"nginx\.conf at /x, which neither the commit nor the host has"
+        ):
+            work()
+    assert story.results() == [(1, "deploy", "succeeded")] and story.host.head == "a" * 40
+
+
+def test_what_is_only_surprising_is_warned_of_in_a_deploy_and_a_rollback(story):
+    commit = story.host.commit("b", mounting(story, "data"))
+    assert "Docker makes it" in " ".join(story.rollout().dry_run(story.target(commit))["warnings"])
+    assert "Docker makes it" in " ".join(story.deploy(commit)["warnings"])
+    story.deploy("a" * 40)
+    assert "Docker makes it" in " ".join(story.rollout().roll_back(1, [])["warnings"])
+
+
+def test_a_rollback_goes_back_to_what_a_deploy_would_be_refused(story):
+    (story.host.folder / "nginx.conf").write_text("x")
+    story.deploy(story.host.commit("b", mounting(story, "nginx.conf")))
+    story.deploy("a" * 40)
+    (story.host.folder / "nginx.conf").unlink()
+    result = story.rollout().roll_back(1, [])
+    assert result["restored"] == 1 and "nginx.conf" in " ".join(result["warnings"])
+
+
 def test_a_first_release_that_fails_is_left_for_a_look(story):
     story.push("web", "1", broken=True)
     result = story.deploy()
