@@ -80,6 +80,7 @@ class Stack:
     :param images: image references by digest, by service name, where they are known and the registry need not be asked.
     :param digests: image references by digest, by reference, that the registry need not be asked for.
     :param recorded: what the last successful release expected of the services, for the plan to name what changed.
+    :param edited: absolute paths of files that were changed by hand, which the release replaces by the commit's.
     :raises DeployError: from every step, in words for the operator.
     """
 
@@ -95,12 +96,14 @@ class Stack:
         images: t.Mapping[str, str] | None = None,
         digests: t.Mapping[str, str] | None = None,
         recorded: t.Mapping[str, _expected.Expected] | None = None,
+        edited: t.Collection[str] = (),
     ) -> None:
         self._wanted = wanted
         self._compose = compose
         self._engine = engine
         self._inputs = inputs
         self._recorded = recorded or {}
+        self._edited = edited
         self._auths = auths
         self._redact = redact
         self._log_lines = log_lines
@@ -182,6 +185,9 @@ class Stack:
             name = service_of(container)
             if name in here and name not in causes:
                 found = _expected.differences(self.expected[name], container, self._inputs.key)
+                found += [
+                    f"{mount.what} was edited" for mount in self.expected[name].mounts if mount.source in self._edited
+                ]
                 if found and _expected.GONE not in found:
                     causes[name] = [Cause(Why.DRIFT, ", ".join(found))]
         create = [name for name in services if name in short]

@@ -121,7 +121,9 @@ def container(service, digest=DIGEST, **state):
 DIGESTS = {"reg.x/web:1": DIGEST, "reg.x/db:1": DIGEST}
 
 
-def release(containers=(), digests=None, compose=None, auths=(lambda _r: None,), stored=(), recorded=None, **wanted):
+def release(
+    containers=(), digests=None, compose=None, auths=(lambda _r: None,), stored=(), recorded=None, edited=(), **wanted
+):
     asked_for = stack.Wanted("app", "/srv/app", "/srv/app", "/srv/app/.env", **wanted)
     engine = FakeEngine(list(containers), digests or DIGESTS, stored)
     inputs = Inputs(b"key", "/srv/app", None, "/srv/app/.env", b"", dict)
@@ -134,6 +136,7 @@ def release(containers=(), digests=None, compose=None, auths=(lambda _r: None,),
         lambda text: text.replace("hunter2", "***"),
         20,
         recorded=recorded,
+        edited=edited,
     )
 
 
@@ -198,6 +201,20 @@ def test_plan_of_a_container_that_is_not_what_it_was_made_to_be():
     assert plan.recreate == {"web": [(Why.DRIFT, "runs with another value of A")]}
     made.apply(plan, 5)
     assert compose.ups == [("web", True)]
+
+
+def test_plan_of_a_mounted_file_that_was_edited():
+    """The commit's file takes its place, and the container would keep the edited one."""
+    volumes = [{"type": "bind", "source": "/srv/app/a.conf", "target": "/a"}]
+    compose = FakeCompose(services={**SERVICES, "web": {**SERVICES["web"], "volumes": volumes}})
+    running = {
+        **container("web"),
+        "Mounts": [{"Type": "bind", "Source": "/srv/app/a.conf", "Destination": "/a", "RW": True}],
+    }
+    containers = [running, container("db")]
+    assert release(containers, compose=compose, edited=["/srv/app/b.conf"]).plan().is_empty()
+    made = release(containers, compose=compose, edited=["/srv/app/a.conf"])
+    assert made.plan().lines() == ["recreate web: mount /a was edited"]
 
 
 def test_what_runs_is_verified(monkeypatch):
