@@ -40,7 +40,7 @@ from .sweep import (
 PROJECT = "/opt/popcon/app"
 ENV_FILE = f"{PROJECT}/.env"
 DOCKER_CONFIG = "/root/.docker/config.json"
-CANDIDATE = "/var/lib/popcon/projects/popcon/settings"
+CANDIDATE = "/var/lib/popcon/projects/popcon/staged/over/.env"
 RELEASES = "/var/lib/popcon/projects/popcon/releases"
 REMOTE_TMP = "/var/tmp/ansible-ssm"
 # A secret of two lines, each of them its own.

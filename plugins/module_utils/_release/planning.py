@@ -116,7 +116,7 @@ class Planning:
             # A job that mounts the folder is to see the wanted settings in it.
             tree = staging.exported(clone, ours, scratch)
         if tree != clone or content is not None:
-            overlays = staging.overlays(clone, tree, seen.commit, ours, env_file, content, scratch)
+            overlays = staging.overlays(clone, seen, tree, ours, env_file, content, scratch)
             target = target.replace(overlays=overlays)
         return target.replace(tree=tree), warnings
 

@@ -138,6 +138,8 @@ class Record:
         found = []
         if self._options() != earlier._options():
             found.append(Difference(Reason.OPTIONS, "", "the options of the deploy"))
+        if sorted(self.idle) != sorted(earlier.idle):
+            found.append(Difference(Reason.OPTIONS, "", "which services are to run"))
         if self.commit != earlier.commit:
             change = f"{short_commit(earlier.commit)} -> {short_commit(self.commit)}"
             found.append(Difference(Reason.COMMIT, "", f"commit {change}"))
@@ -154,9 +156,7 @@ class Record:
         return found
 
     def _options(self) -> tuple[t.Any, ...]:
-        # Which services are idle follows from the files, but earlier versions did not record it.
-        services = list(self.profiles), sorted(self.idle)
-        return list(self.files), services, list(self.http_checks), self.options_digest, self.repository
+        return list(self.files), list(self.profiles), list(self.http_checks), self.options_digest, self.repository
 
 
 def _version_change(name: str, old: t.Mapping[str, int], new: t.Mapping[str, int]) -> str:

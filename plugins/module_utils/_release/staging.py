@@ -18,6 +18,7 @@ from ansible_collections.popcon.deploy.plugins.module_utils._common.private_file
 from ansible_collections.popcon.deploy.plugins.module_utils._common.secret_file import write_secret_file
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.overlay import Overlay, hide
 from ansible_collections.popcon.deploy.plugins.module_utils._git import checkout
+from ansible_collections.popcon.deploy.plugins.module_utils._git.checkout import Checkout
 
 # Where whiteouts can be made on a host that is itself a container, too.
 _TMPFS = "/dev/shm"
@@ -53,12 +54,12 @@ def exported(clone: str, commit: str, scratch: str) -> str:
 
 
 def overlays(
-    clone: str, tree: str, head: str | None, commit: str | None, env_file: str, content: bytes | None, scratch: str
+    clone: str, seen: Checkout, tree: str, commit: str | None, env_file: str, content: bytes | None, scratch: str
 ) -> list[Overlay]:
     """What has compose see the wanted files and settings at their places.
 
+    :param seen: what the clone has.
     :param tree: the folder with the wanted files; the clone itself if they are in place.
-    :param head: the commit that is checked out in the clone.
     :param commit: the wanted commit, if the clone has it.
     :param content: what is to be in the env file, None if that is so.
     :param scratch: an empty folder, which may be that of `tree`.
@@ -81,7 +82,8 @@ def overlays(
             changed.add(env_file)
     if tree == clone:
         return [*made, Overlay(clone, over, changed=changed)] if changed else made
-    old = checkout.tracked(clone, head) if head else {}
+    changed |= {os.path.join(clone, path) for path in seen.edits}
+    old = checkout.tracked(clone, seen.commit) if seen.commit else {}
     if commit:
         new = checkout.tracked(clone, commit)
         changed |= {os.path.join(clone, path) for path in {*old, *new} if old.get(path) != new.get(path)}

@@ -102,6 +102,25 @@ CONTAINERS = [
 ]  # fmt: skip
 
 
+def test_a_service_that_is_to_have_no_container(env_file):
+    idle = RECORD.replace(idle=["db"])
+    assert _host.drift(host(env_file, release=idle, containers=[container("web")])) == []
+    found = _host.drift(host(env_file, release=idle))
+    assert texts(found) == ["db is not of the release (container app-db-1)"]
+
+
+@pytest.mark.parametrize(
+    ("files", "env_file"), [(["docker-compose.yml"], ".env"), (["prod/a.yml", "b.yml"], "prod/.env")]
+)
+def test_the_env_file_is_beside_the_first_compose_file(tmp_path, files, env_file):
+    records = Records(str(tmp_path / "state"), "app")
+    records.finish(records.begin(sample_record(files=files), b"A=1\n").number, Result.SUCCEEDED)
+    (tmp_path / "prod").mkdir()
+    (tmp_path / env_file).write_text("A=1\n")
+    seen = _host.look(records, None, str(tmp_path))
+    assert seen.env_file == f"{tmp_path}/{env_file}" and seen.installed.values == {"A": "1"}
+
+
 @pytest.mark.parametrize(("web", "said"), CONTAINERS)
 def test_drift_of_a_container(env_file, web, said):
     found = _host.drift(host(env_file, containers=[container("web", **web), container("db")]))

@@ -415,6 +415,13 @@ def test_rollback_to_the_one_before_and_to_a_number(story):
     assert story.rollout().roll_back(None, [])["restored"] == 3
 
 
+def test_a_rollback_asks_for_the_profiles_of_its_release(story):
+    story.deploy(profiles=["tools"])
+    assert story.deploy()["differences"] == ["the options of the deploy"]
+    assert story.rollout().roll_back(1, [])["restored"] == 1
+    assert [list(record.profiles) for record in story.records.all()] == [["tools"], [], ["tools"]]
+
+
 def test_rollback_keeps_settings_that_must_not_go_back(story):
     story.settings('DB_PASSWORD="old"\nKEY="one"\n')
     story.deploy()

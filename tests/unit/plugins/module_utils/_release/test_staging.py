@@ -18,6 +18,7 @@ from ansible_collections.popcon.deploy.plugins.module_utils._docker import compo
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.compose import Compose, ComposeError
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.overlay import Overlay, staged_mounts
 from ansible_collections.popcon.deploy.plugins.module_utils._git import checkout
+from ansible_collections.popcon.deploy.plugins.module_utils._git.checkout import Checkout
 from ansible_collections.popcon.deploy.plugins.module_utils._release import staging
 
 BASE = "services: {x: {image: 'redis:OLD', label_file: ./labels}}"
@@ -141,7 +142,7 @@ def test_the_model_is_that_of_the_files_in_place(docker, clone, scratch, tmp_pat
         tree = shutil.move(tree, tmp_path / "tree")
     env_file = f"{folder}/prod/.env"
     before = subprocess.check_output(["find", folder, "-ls"])
-    overlays = staging.overlays(folder, str(tree), old, commit, env_file, SETTINGS, scratch)
+    overlays = staging.overlays(folder, Checkout(old), str(tree), commit, env_file, SETTINGS, scratch)
     staged = compose(folder, overlays).model()
     assert subprocess.check_output(["find", folder, "-ls"]) == before
     put_in_place(folder, new)
@@ -159,7 +160,7 @@ def test_the_model_is_that_of_the_files_in_place(docker, clone, scratch, tmp_pat
 def test_settings_alone_are_seen_too(docker, clone, scratch):
     folder, _old, new = clone
     put_in_place(folder, new)
-    overlays = staging.overlays(folder, folder, new, new, f"{folder}/prod/.env", b"TAG=3\n", scratch)
+    overlays = staging.overlays(folder, Checkout(new), folder, new, f"{folder}/prod/.env", b"TAG=3\n", scratch)
     assert compose(folder, overlays).model()["services"]["web"]["image"] == "redis:3"
     assert compose(folder).model()["services"]["web"]["image"] == "redis:2"
 
@@ -168,7 +169,7 @@ def test_an_env_file_elsewhere(docker, clone, scratch, tmp_path):
     folder, old, new = clone
     tree = staging.exported(folder, new, scratch)
     env_file = f"{tmp_path}/app.env"
-    overlays = staging.overlays(folder, tree, old, new, env_file, SETTINGS, scratch)
+    overlays = staging.overlays(folder, Checkout(old), tree, new, env_file, SETTINGS, scratch)
     assert compose(folder, overlays, env_file).model()["services"]["web"]["image"] == "redis:2"
 
 
@@ -177,7 +178,7 @@ def test_a_folder_that_is_not_there_yet(docker, clone, scratch, tmp_path):
     tree = shutil.move(staging.exported(folder, new, scratch), scratch + "/preview")
     write(tree, {"prod/local.env": ""})
     absent = f"{tmp_path}/srv/absent/app"
-    overlays = staging.overlays(absent, tree, None, None, f"{absent}/prod/.env", SETTINGS, scratch)
+    overlays = staging.overlays(absent, Checkout(), tree, None, f"{absent}/prod/.env", SETTINGS, scratch)
     web = compose(absent, overlays).model()["services"]["web"]
     assert web["image"] == "redis:2" and web["volumes"][0]["source"] == f"{absent}/prod/a.conf"
     assert not os.path.exists(absent)
@@ -186,7 +187,7 @@ def test_a_folder_that_is_not_there_yet(docker, clone, scratch, tmp_path):
 def test_a_job_mounts_what_is_changed_from_where_it_is_now(docker, clone, scratch):
     folder, old, new = clone
     tree = staging.exported(folder, new, scratch)
-    overlays = staging.overlays(folder, tree, old, new, f"{folder}/prod/.env", SETTINGS, scratch)
+    overlays = staging.overlays(folder, Checkout(old), tree, new, f"{folder}/prod/.env", SETTINGS, scratch)
     made = staged_mounts(compose(folder, overlays).model(), overlays)
     sources = [volume["source"] for volume in made["services"]["web"]["volumes"]]
     # Data stay where they are.
@@ -199,7 +200,7 @@ def test_nothing_is_left_of_what_was_staged(docker, clone, tmp_path):
     folder, old, new = clone
     with staging.folder() as scratch:
         overlays = staging.overlays(
-            folder, staging.exported(folder, new, scratch), old, new, f"{folder}/prod/.env", SETTINGS, scratch
+            folder, Checkout(old), staging.exported(folder, new, scratch), new, f"{folder}/prod/.env", SETTINGS, scratch
         )
         assert os.path.isdir(overlays[0].hidden)
     assert not os.path.exists(scratch) and not os.path.exists(overlays[0].hidden)
