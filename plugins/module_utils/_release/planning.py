@@ -188,7 +188,7 @@ class Planning:
             images,
             target.digests,
             recorded_services,
-            [os.path.join(folder, name) for name in host.edits] if target.commit else (),
+            [os.path.join(project.folder, name) for name in host.edits] if target.commit else (),
         )
         if target.keep_images and last:
             refuse_other_images(last, stack.references)
