@@ -20,6 +20,7 @@ from ansible_collections.popcon.deploy.plugins.module_utils._common.types import
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.compose import Compose
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.engine import Engine
 from ansible_collections.popcon.deploy.plugins.module_utils._git import checkout
+from ansible_collections.popcon.deploy.plugins.module_utils._git import written as _written
 from ansible_collections.popcon.deploy.plugins.module_utils._registry import stored_logins
 from ansible_collections.popcon.deploy.plugins.module_utils._release import host as _host
 from ansible_collections.popcon.deploy.plugins.module_utils._release.difference import Difference, Reason
@@ -34,6 +35,7 @@ from ansible_collections.popcon.deploy.plugins.module_utils._release.target impo
     record_of,
     recorded_target,
     refuse_other_images,
+    written_files,
 )
 from ansible_collections.popcon.deploy.plugins.module_utils._settings import render
 from ansible_collections.popcon.deploy.plugins.module_utils._settings.settings import NO_SETTINGS, Settings
@@ -79,6 +81,9 @@ class Planning:
                 f"The files of release {record.number} (commit {record.commit}) are not in the clone at"
                 f" {self._project.folder} any more. Deploy that commit instead, with gitops_checkout_ref."
             )
+        if record.commit:
+            written = written_files(self._project, self._project.env_file, bool(record.parameters))
+            checkout.refuse_written(self._project.folder, record.commit, written)
         return record
 
     def recorded(self, record: Record, keep_settings: t.Collection[str]) -> Target:
@@ -94,12 +99,31 @@ class Planning:
 
     def with_settings(self, target: Target, host: Host) -> tuple[Target, list[str]]:
         """The target with its settings, made now if they are to be made, and what to warn of."""
+        if target.is_deploy:
+            _host.refuse_shared_folder(self._engine, self._project.name, self._project.folder)
         if target.render is not None:
+            self._refuse_written(target, target.tree)
             rendered = target.render(target.tree)
             return target.replace(settings=rendered.settings), render.unknown_warning(rendered.unknown)
         if target.is_deploy:
             return target.replace(settings=self._installed(host)), []
         return target, []
+
+    def _refuse_written(self, target: Target, tree: str) -> None:
+        """Refuse a commit that tracks the env file; `tree` has its files.
+
+        :raises DeployError: it does.
+        """
+        if not target.commit:
+            return
+        clone = self._project.folder
+        written = written_files(self._project, self._project.env_file, True)
+        if tree == clone:
+            checkout.refuse_written(clone, target.commit, written)
+        else:
+            # In a dry run the clone may not have the commit.
+            found = [name for name in written if os.path.lexists(os.path.join(tree, name))]
+            _written.refuse(target.repository or clone, target.commit, found)
 
     def _installed(self, host: Host) -> Settings:
         """The settings in the project's env file, none without one.

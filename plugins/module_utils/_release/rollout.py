@@ -43,6 +43,7 @@ from ansible_collections.popcon.deploy.plugins.module_utils._release.target impo
     Project,
     Target,
     recorded_target,
+    written_files,
 )
 
 Say = t.Callable[[str], None]
@@ -214,7 +215,7 @@ class Rollout:
         """Undo drift that no container needs to be recreated for."""
         reasons = {difference.reason for difference in differences}
         if Reason.FILES in reasons and target.commit:
-            checkout.switch(self._project.folder, target.commit)
+            checkout.switch(self._project.folder, target.commit, self._written(target))
         self._install_env(target, host)
         stack.wait_until_ready(self._project.limit, stack.containers(), self._say)
         if Reason.DEFINITION in reasons and host.release:
@@ -275,11 +276,15 @@ class Rollout:
             stack, plan = self._planned_in_place(target, stack.images)
         self._follow(target, stack, plan)
 
+    def _written(self, target: Target) -> list[str]:
+        rendered = target.render is not None or bool(target.settings.sources)
+        return written_files(self._project, self._project.env_file, rendered)
+
     def _put_in_place(self, target: Target, host: Host) -> None:
         folder = self._project.folder
         if target.commit and (target.tree != folder or checkout.head(folder) != target.commit):
             self._say(f"switching the files to commit {short_commit(target.commit)}")
-            checkout.switch(folder, target.commit)
+            checkout.switch(folder, target.commit, self._written(target))
         self._install_env(target, host)
 
     def _planned_in_place(self, target: Target, images: t.Mapping[str, str]) -> tuple[Stack, Plan]:

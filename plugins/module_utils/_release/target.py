@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import typing as t
 
 from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError
@@ -90,6 +91,12 @@ class Target:
     def is_deploy(self) -> bool:
         """Whether it comes from a deploy, and not from a record."""
         return self.action == "deploy"
+
+
+def written_files(project: Project, env_file: str, rendered: bool) -> list[str]:
+    """The files in the project's folder, relative to it, that a release writes, if its settings are `rendered`."""
+    name = os.path.relpath(env_file, project.folder)
+    return [name] if rendered and not name.startswith("../") else []
 
 
 def record_of(project: Project, target: Target, images: t.Mapping[str, Image]) -> Record:
