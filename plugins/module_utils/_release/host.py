@@ -16,7 +16,7 @@ import os
 import stat
 import typing as t
 
-from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import Problems
+from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError, Problems
 from ansible_collections.popcon.deploy.plugins.module_utils._common.secret_file import read_regular_file
 from ansible_collections.popcon.deploy.plugins.module_utils._common.text import short_commit, some
 from ansible_collections.popcon.deploy.plugins.module_utils._common.types import Json

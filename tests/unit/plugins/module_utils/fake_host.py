@@ -108,6 +108,9 @@ class FakeEngine:
     def __init__(self, host: FakeHost) -> None:
         self._host = host
 
+    def projects_in(self, _folder):
+        return []
+
     def containers(self, _project):
         return [self._container(name, one) for name, one in sorted(self._host.running.items())]
 
