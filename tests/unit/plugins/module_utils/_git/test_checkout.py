@@ -807,7 +807,7 @@ SECRET = "rendered-canary"
 
 def _objects(dest: Path) -> str:
     """The content of all objects in the clone, whether something refers to them or not."""
-    return git(dest, "cat-file", "--batch", "--batch-all-objects", "--buffer")
+    return git(dest, "cat-file", "--batch", "--batch-all-objects", errors="replace")
 
 
 @pytest.mark.parametrize("check", [False, True])

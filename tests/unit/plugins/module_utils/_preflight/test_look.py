@@ -51,7 +51,7 @@ class Engine:
     def data_folder(self):
         return self.folder
 
-    projects: t.ClassVar[list[str]] = ["app"]
+    projects = ("app",)
 
     def projects_in(self, _folder):
         return self.projects
@@ -378,7 +378,7 @@ def test_it_is_seen_in_the_clone_too_without_a_command(refused, remote, tmp_path
 
 
 def test_a_clone_of_another_project(refused, monkeypatch):
-    monkeypatch.setattr(Engine, "projects", ["app", "shop"])
+    monkeypatch.setattr(Engine, "projects", ("app", "shop"))
     (problem,), _unchecked = refused()
     assert "The compose project shop runs from" in problem and "gitops_checkout_dest" in problem
 
