@@ -13,6 +13,7 @@ from pathlib import Path
 from ansible_collections.popcon.deploy.plugins.module_utils._docker import compose
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.engine import EngineError
 from ansible_collections.popcon.deploy.plugins.module_utils._git import checkout
+from ansible_collections.popcon.deploy.plugins.module_utils._git.written import refuse
 from ansible_collections.popcon.deploy.plugins.module_utils._release import host as host_module
 from ansible_collections.popcon.deploy.plugins.module_utils._release import planning
 
@@ -29,6 +30,7 @@ class FakeHost:
         self.commits: dict[str, str] = {}
         self.head: str | None = None
         self.edits: list[str] = []
+        self.tracks: list[str] = []
         self.tags: dict[str, str] = {}
         self.stored: set[str] = set()
         self.broken: set[str] = set()
@@ -51,6 +53,10 @@ class FakeHost:
         self.commits[commit] = json.dumps({"services": services})
         return commit
 
+    def tracked(self, written: list[str]) -> list[str]:
+        """Which of the files that a deploy writes the commits have."""
+        return [name for name in written if name in self.tracks]
+
     def checkout(self, commit: str, folder: Path | None = None) -> None:
         """Have the files of a commit in a folder."""
         (folder or self.folder).mkdir(exist_ok=True)
@@ -72,11 +78,14 @@ class FakeHost:
             look = staticmethod(lambda _folder: checkout.Checkout(host.head, host.edits))
             head = staticmethod(lambda _folder: host.head)
             has = staticmethod(lambda _folder, commit: commit in host.commits)
+            refuse_written = staticmethod(
+                lambda _folder, commit, written: refuse("the clone", commit, host.tracked(written))
+            )
             export = staticmethod(lambda _folder, commit, tree: host.checkout(commit, Path(tree)))
             keep = staticmethod(lambda _folder, commits: setattr(host, "kept", set(commits)))
 
             @staticmethod
-            def switch(_folder, commit):
+            def switch(_folder, commit, _written=()):
                 host.step(f"switch {commit[:1]}")
                 host.checkout(commit)
                 host.edits = []
