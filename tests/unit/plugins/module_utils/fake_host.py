@@ -63,6 +63,9 @@ class FakeHost:
         (folder or self.folder).joinpath("compose.json").write_text(self.commits[commit])
         if folder is None:
             self.head = commit
+            return
+        for name in self.tracks:
+            (folder / name).write_text("")
 
     def images(self) -> dict[str, str]:
         """The images that run, by service."""
