@@ -54,6 +54,12 @@ options:
       - Branch, tag or commit, as in O(popcon.deploy.gitops_checkout#module:ref).
     type: str
     default: main
+  written_files:
+    description:
+      - Files that a deploy writes into O(project_dir), as in O(popcon.deploy.gitops_checkout#module:written_files). A commit that
+        has one of them is a problem.
+    type: list
+    elements: str
   token_parameter:
     description:
       - Name of the parameter that holds the token for a private repository, which the host must be able to read.
@@ -159,7 +165,7 @@ unchecked:
   returned: success
   type: list
   elements: str
-  choices: [engine, compose, identity, clock, parameters, token, registries, repository, up_to_date]
+  choices: [engine, compose, identity, clock, parameters, token, registries, repository, tracked, up_to_date]
   sample: [repository]
 identity:
   description: The ARN that AWS knows the host by; null if it was not asked.
@@ -247,6 +253,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "parameter_paths": {"type": "list", "elements": "str"},
     "repository": {"type": "str"},
     "ref": {"type": "str", "default": "main"},
+    "written_files": {"type": "list", "elements": "str"},
     "token_parameter": {"type": "str", "no_log": False},
     "token_username": {"type": "str", "default": "x-access-token", "no_log": False},
     "git_timeout": {"type": "int", "default": 120},
@@ -260,7 +267,7 @@ def main() -> None:
     module = AnsibleAWSModule(
         argument_spec=ARGUMENT_SPEC,
         required_together=[("project", "project_dir")],
-        required_by={"options_digest": ["project"]},
+        required_by={"options_digest": ["project"], "written_files": ["project", "repository"]},
         supports_check_mode=True,
         check_boto3=False,
     )

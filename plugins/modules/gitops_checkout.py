@@ -63,6 +63,14 @@ options:
         owner only. The next run removes or replaces it.
     type: path
     default: /var/lib/popcon/preview
+  written_files:
+    description:
+      - Files that a deploy writes into O(dest), relative to it, such as C(.env) with the rendered settings.
+      - A commit that has one of them is refused before anything is changed. They are never changed, removed or kept in a
+        commit here, also where an earlier commit had them.
+    type: list
+    elements: str
+    default: []
   stage:
     description:
       - If files in O(dest) would change, only fetch the commit into its clone, and leave the files, the index and HEAD of
@@ -74,7 +82,7 @@ notes:
   - The token is in no argument, no environment variable, no file and no configuration, and git gives it to the host in
     O(repository) only, also when that one redirects elsewhere.
   - git runs without the host's and the user's settings and hooks, with the protocol of O(repository) alone, and
-    checks the objects it fetches. C(.git/config) is written anew when it isn't what this module writes.
+    checks the objects it fetches. C(.git) is readable by its owner only. C(.git/config) is written anew when it isn't what this module writes.
   - Submodules and Git LFS are not fetched.
   - Two runs on the same folder wait for one another, by a kernel lock on it.
   - Overwritten edits are in the commit that RV(local_edits_commit) names. C(git -C DEST show COMMIT) prints them.
@@ -214,6 +222,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     "token_username": {"type": "str", "default": "x-access-token", "no_log": False},
     "timeout": {"type": "int", "default": 120},
     "scratch_dir": {"type": "path", "default": "/var/lib/popcon/preview"},
+    "written_files": {"type": "list", "elements": "str", "default": []},
     "stage": {"type": "bool", "default": False},
 }
 
@@ -230,6 +239,9 @@ def run(module: AnsibleAWSModule) -> dict[str, t.Any]:
         raise DeployError("dest and scratch_dir must be absolute paths, and dest can't be the root folder.")
     if any(not character.isprintable() or character == ":" for character in params["token_username"]):
         raise DeployError("token_username must be one line without a colon.")
+    written = [os.path.normpath(path) for path in params["written_files"]]
+    if any(os.path.isabs(path) or path.split("/")[0] in (".", "..", ".git") for path in written):
+        raise DeployError("written_files must be paths of files in dest, relative to it.")
     check_repository(repository)
     check_ref(ref)
     access = {
@@ -238,7 +250,7 @@ def run(module: AnsibleAWSModule) -> dict[str, t.Any]:
         "token_name": name,
     }
     with private_git(repository, params["timeout"], module.tmpdir, **access) as git:
-        outcome = synchronise(git, ref, dest, scratch + dest, module.check_mode, params["stage"])
+        outcome = synchronise(git, ref, dest, scratch + dest, module.check_mode, params["stage"], written)
     return {"repository": repository, "ref": ref, **outcome}
 
 

@@ -77,6 +77,18 @@ class Engine:
                     raise
         return sorted(found, key=lambda container: container["Name"])
 
+    def projects_in(self, folder: str) -> list[str]:
+        """The compose projects that have containers, running or not, from compose files in a folder or below it."""
+        filters = json.dumps({"label": ["com.docker.compose.project.working_dir", "com.docker.compose.oneoff=False"]})
+        found = self._get(f"/containers/json?all=1&filters={quote(filters)}")
+        return sorted(
+            {
+                container["Labels"]["com.docker.compose.project"]
+                for container in found
+                if f"{container['Labels']['com.docker.compose.project.working_dir']}/".startswith(f"{folder}/")
+            }
+        )
+
     def image_size(self, image: str) -> int | None:
         """The bytes a stored image takes, by its id or reference, or None if there is none."""
         return t.cast("int | None", self._image(image).get("Size"))

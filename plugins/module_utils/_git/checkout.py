@@ -29,6 +29,7 @@ from ansible_collections.popcon.deploy.plugins.module_utils._git.clone import (
     STAGED,
     TARGET,
     State,
+    close,
     complete,
     holds,
     inspect,
@@ -50,6 +51,7 @@ from ansible_collections.popcon.deploy.plugins.module_utils._git.command import 
     parse_refs,
     private_git,
 )
+from ansible_collections.popcon.deploy.plugins.module_utils._git.written import refuse, tracked_of
 
 # For one local command; the longest are to read and write a large work tree.
 LOCAL_SECONDS = 300
@@ -91,35 +93,39 @@ class Checkout:
     interrupted: bool = False
 
 
-def synchronise(git: Git, ref: str, dest: str, preview: str, check: bool, stage: bool = False) -> dict[str, t.Any]:
+def synchronise(
+    git: Git, ref: str, dest: str, preview: str, check: bool, stage: bool = False, written: t.Sequence[str] = ()
+) -> dict[str, t.Any]:
     """Bring `dest` to `ref` and return the module's result.
 
     `preview` is the folder that takes the wanted files in `check` mode. With `stage`, a checkout whose files would change
-    only gets the commit. Errors: DeployError.
+    only gets the commit. `written` are files that a deploy writes: a commit that has one is refused, and what is in them
+    never gets into the clone. Errors: DeployError.
     """
     with _in_words(dest, f"could not be brought to {ref} of {git.url}"), _updating(git, dest) as stack:
         state = inspect(git, dest)
         try:
-            return _synchronise(git, ref, dest, preview, check, stage, state, stack)
+            return _synchronise(git, ref, dest, preview, check, stage, written, state, stack)
         except GitFailure as failure:
             if state.kind != "checkout":
                 raise
             # What looked whole is not: do without all that is in .git, once.
             state = dataclasses.replace(state, kind="broken", reason=str(failure))
-            return _synchronise(git, ref, dest, preview, check, stage, state, stack)
+            return _synchronise(git, ref, dest, preview, check, stage, written, state, stack)
 
 
-def switch(dest: str, commit: str) -> dict[str, t.Any]:
+def switch(dest: str, commit: str, written: t.Sequence[str] = ()) -> dict[str, t.Any]:
     """Bring the clone `dest` to the commit, given in full, and return what `synchronise` returns.
 
-    Stopped anywhere, the next call completes it. Errors: DeployError; nothing was changed if `has` says no.
+    Stopped anywhere, the next call completes it. The files `written` by a deploy stay as they are, also where the commit has
+    them: it may be one to roll back to, from before the collection refused those. Errors: DeployError; nothing was changed if `has` says no.
     """
     with _opened_to_update(dest, f"could not be brought to {commit}") as (git, git_dir):
         state = _ready(git, dest, commit)
         recovered = repair(git, git_dir, False)
-        plan, index = _plan(git, git_dir, git_dir, dest, state, commit)
+        plan, index = _plan(git, git_dir, git_dir, dest, state, commit, written)
         result = _result(dest, state, plan, recovered)
-        _bring(git, git_dir, git_dir, dest, commit, state, plan, index, result)
+        _bring(git, git_dir, git_dir, dest, commit, state, plan, index, written, result)
         return result
 
 
@@ -151,6 +157,12 @@ def has(dest: str, commit: str) -> bool:
         return inspect(git, dest).kind == "checkout" and holds(git, git_dir, commit)
 
 
+def refuse_written(dest: str, commit: str, written: t.Sequence[str]) -> None:
+    """Refuse a commit, given in full and in the clone `dest`, that has files `written` by a deploy. Errors: DeployError."""
+    with _opened(dest, f"could not give the files of {commit}") as (git, git_dir):
+        refuse(git.url, commit, tracked_of(git, git_dir, commit, written))
+
+
 def export(dest: str, commit: str, folder: str) -> None:
     """Make `folder` anew, for its owner only, with the files of the commit, given in full. Errors: DeployError.
 
@@ -175,6 +187,7 @@ def keep(dest: str, commits: t.Iterable[str]) -> None:
     with _opened_to_update(dest, "could not be told which commits to keep") as (git, git_dir):
         _ready(git, dest, None)
         keep_only(git, git_dir, commits)
+        close(git_dir)
 
 
 @contextlib.contextmanager
@@ -233,6 +246,7 @@ def _synchronise(
     preview: str,
     check: bool,
     stage: bool,
+    written: t.Sequence[str],
     state: State,
     stack: contextlib.ExitStack,
 ) -> dict[str, t.Any]:
@@ -254,7 +268,8 @@ def _synchronise(
     if wanted is None or not complete(git, objects, wanted):
         wanted = _fetch(git, objects, ref, name)
 
-    plan, index = _plan(git, objects, git_dir, dest, state, wanted)
+    refuse(git.url, wanted, tracked_of(git, objects, wanted, written))
+    plan, index = _plan(git, objects, git_dir, dest, state, wanted, written)
     result = _result(dest, state, plan, recovered)
     if check:
         if plan.changed:
@@ -269,7 +284,7 @@ def _synchronise(
         return {**result, "tree": None}
     if state.kind == "absent":
         _make_folder(git, dest, stack)
-    _bring(git, objects, git_dir, dest, ref, state, plan, index, result)
+    _bring(git, objects, git_dir, dest, ref, state, plan, index, written, result)
     return result
 
 
@@ -297,12 +312,13 @@ def _bring(
     state: State,
     plan: FileChanges,
     index: str,
+    written: t.Sequence[str],
     result: dict[str, t.Any],
 ) -> None:
     """Do what `plan` says, and what makes the clone in `objects` that of `dest`; completes `result`."""
     if plan.edits:
         base = state.before if complete(git, objects, state.before) else None
-        result["local_edits_commit"] = _keep_edits(git, objects, dest, base, plan.after)
+        result["local_edits_commit"] = _keep_edits(git, objects, dest, base, plan.after, written)
     if objects != git_dir:
         index = install(objects, git_dir, index)
     if result["changed"]:
@@ -347,7 +363,9 @@ def _fetch(git: Git, git_dir: str, ref: str, name: str | None) -> str:
     return commits[0]
 
 
-def _plan(git: Git, objects: str, git_dir: str, dest: str, state: State, after: str) -> tuple[FileChanges, str]:
+def _plan(
+    git: Git, objects: str, git_dir: str, dest: str, state: State, after: str, written: t.Sequence[str]
+) -> tuple[FileChanges, str]:
     """Compare the work tree with `after` and with what was there before; returns also the index file of `after`.
 
     Errors: DeployError when files that were never part of the repository stand where files must go.
@@ -372,9 +390,13 @@ def _plan(git: Git, objects: str, git_dir: str, dest: str, state: State, after: 
     ours = {*recorded, *stopped}
     if state.kind == "broken" and not known:
         edits = {path for path in write if path not in stopped and os.path.lexists(os.path.join(dest, path))}
-    _refuse_obstacles(dest, write, wanted, ours, state.kind == "broken")
+    _refuse_obstacles(dest, sorted(set(write).difference(written)), wanted, ours, state.kind == "broken")
     delete = sorted(path for path in ours - set(wanted) if _is_file_inside(dest, path))
-    return FileChanges(after, write, delete, sorted(edits)), index
+
+    def others(paths: t.Iterable[str]) -> list[str]:
+        return sorted(set(paths).difference(written))
+
+    return FileChanges(after, others(write), others(delete), others(edits)), index
 
 
 def _differing(git: Git, git_dir: str, work_tree: str, commit: str, index: str) -> list[str]:
@@ -441,10 +463,16 @@ def _apply(git: Git, git_dir: str, dest: str, plan: FileChanges, index: str, ref
         git.run("-c", "gc.auto=2000", "gc", "--auto", "--quiet", git_dir=git_dir)
 
 
-def _keep_edits(git: Git, git_dir: str, dest: str, base: str | None, after: str) -> str:
+def _keep_edits(git: Git, git_dir: str, dest: str, base: str | None, after: str, written: t.Sequence[str]) -> str:
     """Put the edited files into a commit on `base`, so that nothing an operator did is lost; returns its id."""
     index = os.path.join(git_dir, f"{_INDEX}-edits")
     git.run("read-tree", base or after, git_dir=git_dir, index=index)
+    if written:
+        # Out of the index, so that `add -u` does not open them.
+        gone = b"".join(os.fsencode(path) + b"\0" for path in written)
+        git.run(
+            "update-index", "--force-remove", "-z", "--stdin", git_dir=git_dir, work_tree=dest, index=index, stdin=gone
+        )
     git.run("add", "-u", git_dir=git_dir, work_tree=dest, index=index)
     tree = git.run("write-tree", git_dir=git_dir, index=index).decode().strip()
     os.unlink(index)

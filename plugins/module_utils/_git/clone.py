@@ -13,6 +13,7 @@ import fcntl
 import os
 import re
 import shutil
+import stat
 import tempfile
 import time
 import typing as t
@@ -125,6 +126,10 @@ def repair(git: Git, git_dir: str, check: bool) -> list[str]:
                 said.append(f"{os.path.relpath(path, os.path.dirname(git_dir))}, left by a killed git, is removed")
                 if not check:
                     os.unlink(path)
+    if stat.S_IMODE(os.stat(git_dir).st_mode) & 0o077:
+        said.append(".git was open to other users: it is its owner's alone")
+        if not check:
+            close(git_dir)
     config, wanted = os.path.join(git_dir, "config"), _config(git.url)
     try:
         with open(config, encoding="utf-8", errors="replace") as stream:
@@ -142,6 +147,11 @@ def repair(git: Git, git_dir: str, check: bool) -> list[str]:
     return said
 
 
+def close(git_dir: str) -> None:
+    """Keep other users of the host out of `.git`, which has every version of every file, whoever may read those."""
+    os.chmod(git_dir, 0o700)
+
+
 def origin(git: Git, git_dir: str) -> str:
     """The URL of the repository that the clone is of, by its configuration and without a token in it, or ""."""
     config = os.path.join(git_dir, "config")
@@ -157,7 +167,8 @@ def install(scratch: str, git_dir: str, index: str) -> str:
     """
     if os.path.islink(git_dir) or (os.path.lexists(git_dir) and not os.path.isdir(git_dir)):
         os.unlink(git_dir)
-    os.makedirs(git_dir, exist_ok=True)
+    os.makedirs(git_dir, mode=0o700, exist_ok=True)
+    close(git_dir)
     for name in os.listdir(git_dir):
         # Until they are replaced at the end, these two still tell tracked files from others.
         if name not in ("index", TARGET):

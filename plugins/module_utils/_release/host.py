@@ -97,6 +97,20 @@ def look(records: Records, engine: Engine | None, folder: str, env_file: str | N
     )
 
 
+def refuse_shared_folder(engine: Engine, project: str, folder: str) -> None:
+    """Refuse a folder that containers of another project come from.
+
+    :raises DeployError: there are some.
+    """
+    others = [name for name in engine.projects_in(folder) if name != project]
+    if others:
+        raise DeployError(
+            f"The compose project {others[0]} runs from {folder} too, and a deploy of {project} would change its files. Give each "
+            f"project a clone of its own, with gitops_checkout_dest. If {others[0]} is not used any more, remove its containers "
+            f"with `docker compose -p {others[0]} down`, which keeps its volumes."
+        )
+
+
 def file_digests(folder: str, names: t.Iterable[str]) -> dict[str, str]:
     """The digests of files of a folder by their names in it; empty for one that is not there."""
     return {name: _digest(os.path.join(folder, name)) for name in sorted(names)}

@@ -24,6 +24,7 @@ from ansible_collections.popcon.deploy.plugins.module_utils._docker.compose impo
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.engine import Engine
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.inputs import Inputs
 from ansible_collections.popcon.deploy.plugins.module_utils._git import checkout
+from ansible_collections.popcon.deploy.plugins.module_utils._git import written as _written
 from ansible_collections.popcon.deploy.plugins.module_utils._git.tracked import tracked
 from ansible_collections.popcon.deploy.plugins.module_utils._registry import stored_logins
 from ansible_collections.popcon.deploy.plugins.module_utils._release import host as _host
@@ -43,6 +44,7 @@ from ansible_collections.popcon.deploy.plugins.module_utils._release.target impo
     record_of,
     recorded_target,
     refuse_other_images,
+    written_files,
 )
 from ansible_collections.popcon.deploy.plugins.module_utils._settings import render
 from ansible_collections.popcon.deploy.plugins.module_utils._settings.settings import NO_SETTINGS, Settings
@@ -86,6 +88,9 @@ class Planning:
                 f"The files of release {record.number} (commit {record.commit}) are not in the clone at"
                 f" {self._project.folder} any more. Deploy that commit instead, with gitops_checkout_ref."
             )
+        if record.commit:
+            written = written_files(self._project, self._project.env_file_of(record.files), bool(record.parameters))
+            checkout.refuse_written(self._project.folder, record.commit, written)
         return record
 
     def recorded(self, record: Record, keep_settings: t.Collection[str]) -> Target:
@@ -127,12 +132,31 @@ class Planning:
         return host.installed is None or host.installed.content != target.settings.content
 
     def _with_settings(self, target: Target, host: Host, tree: str) -> tuple[Target, list[str]]:
+        if target.is_deploy:
+            _host.refuse_shared_folder(self._engine, self._project.name, self._project.folder)
         if target.render is not None:
+            self._refuse_written(target, tree)
             rendered = target.render(tree)
             return target.replace(settings=rendered.settings), render.unknown_warning(rendered.unknown)
         if target.is_deploy:
             return target.replace(settings=self._installed(host)), []
         return target, []
+
+    def _refuse_written(self, target: Target, tree: str) -> None:
+        """Refuse a commit that tracks the env file; `tree` has its files.
+
+        :raises DeployError: it does.
+        """
+        if not target.commit:
+            return
+        clone = self._project.folder
+        written = written_files(self._project, self._project.env_file_of(target.files), True)
+        if tree == clone:
+            checkout.refuse_written(clone, target.commit, written)
+        else:
+            # In a dry run the clone may not have the commit.
+            found = [name for name in written if os.path.lexists(os.path.join(tree, name))]
+            _written.refuse(target.repository or clone, target.commit, found)
 
     def _installed(self, host: Host) -> Settings:
         """The settings in the project's env file, none without one.

@@ -38,6 +38,7 @@ from ansible_collections.popcon.deploy.plugins.module_utils._release.target impo
     Project,
     Target,
     recorded_target,
+    written_files,
 )
 
 Say = t.Callable[[str], None]
@@ -190,7 +191,7 @@ class Rollout:
         """Undo drift that no container needs to be recreated for."""
         reasons = {difference.reason for difference in differences}
         if Reason.FILES in reasons and target.commit:
-            checkout.switch(self._project.folder, target.commit)
+            checkout.switch(self._project.folder, target.commit, self._written(target))
         self._install_env(target, host)
         if reasons & {Reason.FILES, Reason.ENV_FILE}:
             # A container that mounts such a file still has the one from before.
@@ -231,11 +232,15 @@ class Rollout:
         stack.in_place()
         self._follow(target, stack, plan)
 
+    def _written(self, target: Target) -> list[str]:
+        rendered = target.render is not None or bool(target.settings.sources)
+        return written_files(self._project, self._project.env_file_of(target.files), rendered)
+
     def _put_in_place(self, target: Target, host: Host) -> None:
         folder = self._project.folder
         if target.commit and target.tree != folder:
             self._say(f"switching the files to commit {short_commit(target.commit)}")
-            checkout.switch(folder, target.commit)
+            checkout.switch(folder, target.commit, self._written(target))
         self._install_env(target, host)
 
     def _follow(self, target: Target, stack: Stack, plan: Plan) -> None:

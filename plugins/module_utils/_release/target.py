@@ -109,6 +109,12 @@ def usual_env_file(folder: str, files: t.Sequence[str]) -> str:
     return os.path.join(folder, os.path.dirname(files[0]), ".env")
 
 
+def written_files(project: Project, env_file: str, rendered: bool) -> list[str]:
+    """The files in the project's folder, relative to it, that a release writes, if its settings are `rendered`."""
+    name = os.path.relpath(env_file, project.folder)
+    return [name] if rendered and not name.startswith("../") else []
+
+
 def record_of(project: Project, target: Target, images: t.Mapping[str, Image]) -> Record:
     """The record of a target, before it is begun."""
     return Record(

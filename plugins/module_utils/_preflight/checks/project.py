@@ -25,6 +25,8 @@ def check(look: Look) -> None:
     records, engine = Records(options["state_dir"], options["project"]), Engine()
     folder = options["project_dir"].rstrip("/")
     found.project = host.look(records, engine if found.engine else None, folder)
+    if found.engine:
+        look.findings.tried(host.refuse_shared_folder, engine, options["project"], folder)
     release = found.project.release
     if release and look.given("options_digest") and not found.missing:
         # Here, since AWS and the repository are asked at the same time.

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError
@@ -33,13 +34,19 @@ def check(look: Look, _git: str, token: str | None) -> None:
     options = look.options
     check_repository(options["repository"])
     check_ref(options["ref"])
+    with opened(look, token) as git:
+        look.found.commit = commit_of(git, options["ref"], options["project_dir"])
+
+
+def opened(look: Look, token: str | None) -> contextlib.AbstractContextManager[Git]:
+    """The host's git for the repository."""
+    options = look.options
     access = {
         "username": options["token_username"],
         "token": (lambda: token) if token else None,
         "token_name": options["token_parameter"],
     }
-    with private_git(options["repository"], options["git_timeout"], look.module.tmpdir, **access) as git:
-        look.found.commit = commit_of(git, options["ref"], options["project_dir"])
+    return private_git(options["repository"], options["git_timeout"], look.module.tmpdir, **access)
 
 
 def commit_of(git: Git, ref: str, folder: str | None) -> str | None:

@@ -18,6 +18,7 @@ from ansible_collections.popcon.deploy.plugins.module_utils._preflight.checks im
     repository,
     room,
     token,
+    tracked,
     up_to_date,
 )
 from ansible_collections.popcon.deploy.plugins.module_utils._preflight.checks.base import Check
@@ -45,4 +46,7 @@ OVER_NETWORK = (
 )
 
 #: Made when both are through.
-AT_LAST = (Check("up_to_date", up_to_date.check, asked_by=("options_digest",), needs=("project",)),)
+AT_LAST = (
+    Check("tracked", tracked.check, asked_by=("written_files",), needs=("commit", "project")),
+    Check("up_to_date", up_to_date.check, asked_by=("options_digest",), needs=("project",)),
+)

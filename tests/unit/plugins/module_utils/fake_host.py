@@ -13,6 +13,7 @@ from pathlib import Path
 from ansible_collections.popcon.deploy.plugins.module_utils._docker import compose, overlay
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.engine import EngineError
 from ansible_collections.popcon.deploy.plugins.module_utils._git import checkout
+from ansible_collections.popcon.deploy.plugins.module_utils._git.written import refuse
 from ansible_collections.popcon.deploy.plugins.module_utils._release import host as host_module
 from ansible_collections.popcon.deploy.plugins.module_utils._release import planning, staging
 
@@ -29,6 +30,7 @@ class FakeHost:
         self.commits: dict[str, str] = {}
         self.head: str | None = None
         self.edits: list[str] = []
+        self.tracks: list[str] = []
         self.tags: dict[str, str] = {}
         self.stored: set[str] = set()
         self.broken: set[str] = set()
@@ -51,12 +53,19 @@ class FakeHost:
         self.commits[commit] = json.dumps({"services": services})
         return commit
 
+    def tracked(self, written: list[str]) -> list[str]:
+        """Which of the files that a deploy writes the commits have."""
+        return [name for name in written if name in self.tracks]
+
     def checkout(self, commit: str, folder: Path | None = None) -> None:
         """Have the files of a commit in a folder."""
         (folder or self.folder).mkdir(exist_ok=True)
         (folder or self.folder).joinpath("compose.json").write_text(self.commits[commit])
         if folder is None:
             self.head = commit
+            return
+        for name in self.tracks:
+            (folder / name).write_text("")
 
     def images(self) -> dict[str, str]:
         """The images that run, by service."""
@@ -72,13 +81,15 @@ class FakeHost:
             look = staticmethod(lambda _folder: checkout.Checkout(host.head, host.edits))
             head = staticmethod(lambda _folder: host.head)
             has = staticmethod(lambda _folder, commit: commit in host.commits)
-            tracked = staticmethod(lambda _folder, _commit: {"compose.json": "100644 1"})
+            refuse_written = staticmethod(
+                lambda _folder, commit, written: refuse("the clone", commit, host.tracked(written))
+            )
             export = staticmethod(lambda _folder, commit, tree: host.checkout(commit, Path(tree)))
             tracked = staticmethod(lambda _folder, commit: {"compose.json": commit})
             keep = staticmethod(lambda _folder, commits: setattr(host, "kept", set(commits)))
 
             @staticmethod
-            def switch(_folder, commit):
+            def switch(_folder, commit, _written=()):
                 host.step(f"switch {commit[:1]}")
                 host.checkout(commit)
                 host.edits = []
@@ -109,6 +120,9 @@ class FakeEngine:
 
     def __init__(self, host: FakeHost) -> None:
         self._host = host
+
+    def projects_in(self, _folder):
+        return []
 
     def containers(self, _project):
         return [self._container(name, one) for name, one in sorted(self._host.running.items())]

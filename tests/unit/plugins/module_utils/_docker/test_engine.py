@@ -60,6 +60,15 @@ def test_containers_of_a_project_without_those_that_go_meanwhile(engine):
     assert "com.docker.compose.project%3Dapp" in engine.asked[0][1] and "oneoff%3DFalse" in engine.asked[0][1]
 
 
+def test_projects_in_a_folder(engine):
+    label = "com.docker.compose.project"
+    where = {"b": "/opt/app", "a": "/opt/app/prod", "c": "/opt/app2", "d": "/opt"}
+    listed = [{"Labels": {label: name, f"{label}.working_dir": folder}} for name, folder in where.items()]
+    engine.answers["GET", "/containers/json"] = (200, [*listed, listed[0]])
+    assert engine.projects_in("/opt/app") == ["a", "b"]
+    assert "all=1" in engine.asked[0][1]
+
+
 def test_images(engine):
     engine.answers["GET", "/images/reg:5000/app@sha256:1/json"] = (200, {"Id": "sha256:2", "Size": 7})
     assert engine.image_id("reg:5000/app@sha256:1") == "sha256:2"

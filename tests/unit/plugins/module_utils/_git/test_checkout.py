@@ -55,10 +55,16 @@ def dest(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def checkout(tmp_path: Path, remote: Remote, dest: Path) -> Checkout:
-    def run(ref: str = "main", check: bool = False, url: str | None = None, stage: bool = False) -> dict[str, t.Any]:
+    def run(
+        ref: str = "main",
+        check: bool = False,
+        url: str | None = None,
+        stage: bool = False,
+        written: t.Sequence[str] = (),
+    ) -> dict[str, t.Any]:
         shutil.rmtree(tmp_path / "home", ignore_errors=True)
         git = client(tmp_path / "home", url or remote.url)
-        return _checkout.synchronise(git, ref, str(dest), str(preview), check, stage)
+        return _checkout.synchronise(git, ref, str(dest), str(preview), check, stage, written)
 
     preview = tmp_path / "preview"
     return run
@@ -310,7 +316,9 @@ def test_clone_of_an_operator_is_taken_over(checkout: Checkout, remote: Remote, 
     first = git(remote.work, "rev-parse", "HEAD")
     remote.commit({"docker-compose.yml": "two"})
     done = checkout()
-    assert done["recovered"] == [f"the clone was of https://git.example/app.git: it is of {remote.url} now"]
+    opened, *recovered = done["recovered"]
+    assert opened == ".git was open to other users: it is its owner's alone"
+    assert recovered == [f"the clone was of https://git.example/app.git: it is of {remote.url} now"]
     assert held.same("keep/a")
     assert not marker.exists()
     assert "s3cret" not in (dest / ".git" / "config").read_text()
@@ -800,3 +808,74 @@ def test_keeping_is_idempotent_and_needs_no_commit(checkout: Checkout, dest: Pat
     assert {path: said for path, said in snapshot(dest).items() if "refs" in path} == seen
     _checkout.keep(str(dest), [])
     assert git(dest, "for-each-ref", "refs/popcon/releases") == ""
+
+
+WRITTEN = ["prod/.env"]
+SECRET = "rendered-canary"
+
+
+def _objects(dest: Path) -> str:
+    """The content of all objects in the clone, whether something refers to them or not."""
+    return git(dest, "cat-file", "--batch", "--batch-all-objects", errors="replace")
+
+
+@pytest.mark.parametrize("check", [False, True])
+@pytest.mark.parametrize("stage", [False, True])
+@pytest.mark.parametrize("tracked", ["prod/.env", "prod/.env/a"])
+def test_a_commit_that_has_a_file_the_deploy_writes_is_refused(
+    checkout: Checkout, remote: Remote, dest: Path, check: bool, stage: bool, tracked: str
+) -> None:
+    first = remote.commit({"a": "1"})
+    commit = remote.commit({tracked: "A=1"})
+    words = rf"Commit {commit[:12]} of .* tracks prod/.env.*git rm --cached prod/.env.*\.gitignore.*Parameter Store"
+    with pytest.raises(DeployError, match=words):
+        checkout(check=check, stage=stage, written=WRITTEN)
+    assert not dest.exists()
+    checkout(first, written=WRITTEN)
+    before = content(dest)
+    with pytest.raises(DeployError, match=words):
+        checkout(check=check, stage=stage, written=WRITTEN)
+    assert content(dest) == before and git(dest, "rev-parse", "HEAD") == first
+
+
+@pytest.mark.parametrize("staged", [False, True])
+def test_the_cure_leaves_the_file_and_keeps_nothing_of_it(
+    checkout: Checkout, remote: Remote, dest: Path, staged: bool
+) -> None:
+    old = remote.commit({"prod/.env": "A=1", "prod/a": "1"})
+    checkout()
+    (dest / "prod/.env").write_text(SECRET)
+    (dest / "prod/a").write_text("edited")
+    cured = remote.commit({"prod/.env": None, "prod/a": "2"})
+    if staged:
+        checkout(stage=True, written=WRITTEN)
+        done = _checkout.switch(str(dest), cured, WRITTEN)
+    else:
+        done = checkout(written=WRITTEN)
+    assert done["local_edits"] == done["changed_files"] == ["prod/a"]
+    assert content(dest)["prod/.env"] == SECRET and content(dest)["prod/a"] == "2"
+    assert git(dest, "show", f"{done['local_edits_commit']}:prod/a") == "edited"
+    assert SECRET not in _objects(dest)
+    # An automatic rollback to the release before must not be refused, nor touch the file.
+    _checkout.switch(str(dest), old, WRITTEN)
+    assert content(dest)["prod/.env"] == SECRET and content(dest)["prod/a"] == "1"
+    assert SECRET not in _objects(dest)
+    with pytest.raises(DeployError, match=r"tracks prod/\.env"):
+        _checkout.refuse_written(str(dest), old, WRITTEN)
+
+
+def test_the_clone_is_closed_to_others_and_stays_so(checkout: Checkout, remote: Remote, dest: Path) -> None:
+    checkout()
+    git_dir = dest / ".git"
+    assert git_dir.stat().st_mode & 0o777 == 0o700 and dest.stat().st_mode & 0o777 == 0o755
+    git_dir.chmod(0o755)
+    assert checkout(check=True)["recovered"] and git_dir.stat().st_mode & 0o777 == 0o755
+    assert checkout()["recovered"] == [".git was open to other users: it is its owner's alone"]
+    assert git_dir.stat().st_mode & 0o777 == 0o700 and not checkout()["changed"]
+    git_dir.chmod(0o755)
+    _checkout.keep(str(dest), [git(dest, "rev-parse", "HEAD")])
+    assert git_dir.stat().st_mode & 0o777 == 0o700
+    (git_dir / "HEAD").unlink()
+    git_dir.chmod(0o755)
+    checkout()
+    assert git_dir.stat().st_mode & 0o777 == 0o700

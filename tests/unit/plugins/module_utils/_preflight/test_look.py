@@ -51,6 +51,11 @@ class Engine:
     def data_folder(self):
         return self.folder
 
+    projects = ("app",)
+
+    def projects_in(self, _folder):
+        return self.projects
+
     def containers(self, project):
         return [
             {
@@ -334,6 +339,48 @@ def deployed(cloud, remote, tmp_path):
 
     seen.folder, seen.records = folder, records
     return seen
+
+
+@pytest.fixture
+def refused(cloud, remote, tmp_path):
+    """A function that looks at a host with the wanted repository: its problems and its unchecked checks."""
+
+    def seen(**changes):
+        cloud.knows()
+        cloud.has_parameters()
+        cloud.has_token()
+        options = {**ALL, "repository": remote.url, "project_dir": str(tmp_path / "app"), "min_free_gb": 0, **changes}
+        result, _warnings = look.run(cloud.module(**options))
+        return result["problems"], result["unchecked"]
+
+    return seen
+
+
+def test_a_commit_that_tracks_what_the_deploy_writes(refused, remote, tmp_path):
+    commit = remote.commit({"prod/.env": VALUE})
+    for ref in ("main", commit):
+        (problem,), unchecked = refused(written_files=["prod/.env"], ref=ref)
+        assert "tracks prod/.env" in problem and "git rm --cached prod/.env" in problem and VALUE not in problem
+        assert not unchecked and not (tmp_path / "app").exists()
+    assert refused(written_files=[".env"]) == ([], [])
+
+
+def test_it_is_seen_in_the_clone_too_without_a_command(refused, remote, tmp_path):
+    folder, commit = tmp_path / "app", remote.commit({".env": "A=1"})
+    os.chmod(tmp_path, 0o700)
+    checkout.synchronise(client(tmp_path / "home", remote.url), "main", str(folder), str(tmp_path / "preview"), False)
+    (folder / ".env").write_text(VALUE)
+    (problem,), _unchecked = refused(written_files=[".env"])
+    assert f"Commit {commit[:12]}" in problem
+    # The commit of another branch is in the clone, so nothing is fetched for it.
+    remote.commit({".env": None})
+    assert refused(written_files=[".env"]) == ([], [])
+
+
+def test_a_clone_of_another_project(refused, monkeypatch):
+    monkeypatch.setattr(Engine, "projects", ("app", "shop"))
+    (problem,), _unchecked = refused()
+    assert "The compose project shop runs from" in problem and "gitops_checkout_dest" in problem
 
 
 def test_a_host_that_is_up_to_date(deployed):

@@ -450,6 +450,18 @@ def test_settings_are_rendered_by_the_wanted_files_and_written_when_these_are_sw
     assert not (story.host.state / "app" / "staged").exists()
 
 
+@pytest.mark.parametrize("work", ["dry_run", "run"])
+@pytest.mark.parametrize("staged", [False, True])
+def test_a_commit_that_tracks_the_env_file_is_refused_first(story, work, staged):
+    story.deploy()
+    render, folders = rendering("KEY=s3cret\n")
+    story.host.tracks = [".env"]
+    target = story.target(story.host.commit("b", SERVICES) if staged else None, render=render)
+    with pytest.raises(DeployError, match=r"tracks \.env.*git rm --cached \.env"):
+        getattr(story.rollout(), work)(target)
+    assert not folders and story.env() == "KEY=hunter2\n" and len(story.records.all()) == 1
+
+
 def test_check_mode_renders_and_writes_nothing(story):
     story.deploy()
     seen = story.rollout().dry_run(story.target(render=rendering("KEY=s3cret\n")[0]))
