@@ -126,7 +126,9 @@ def _same_namespace(name: str, kind: str) -> str:
     return f'[ "$(docker exec "$c" readlink /proc/self/ns/{kind})" = "$({there})" ] && echo shared'
 
 
-_SCALE = 'docker ps -q --filter "label=com.docker.compose.project=$p" --filter "label=com.docker.compose.service={}" | wc -l'
+_SCALE = (
+    'docker ps -q --filter "label=com.docker.compose.project=$p" --filter "label=com.docker.compose.service={}" | wc -l'
+)
 
 INPUTS = (
     Input(
@@ -383,14 +385,24 @@ PLAIN: dict[str, dict[str, Plain]] = {
         "domainname": Plain("one.test", "two.test", ("{{.Config.Domainname}}", "one.test", "two.test")),
         "dns": Plain(["192.0.2.1"], ["192.0.2.2"], ("{{json .HostConfig.Dns}}", '["192.0.2.1"]', '["192.0.2.2"]')),
         "dns_opt": Plain(["ndots:1"], ["ndots:2"], ("{{json .HostConfig.DnsOptions}}", '["ndots:1"]', '["ndots:2"]')),
-        "dns_search": Plain(["one.test"], ["two.test"], ("{{json .HostConfig.DnsSearch}}", '["one.test"]', '["two.test"]')),
+        "dns_search": Plain(
+            ["one.test"], ["two.test"], ("{{json .HostConfig.DnsSearch}}", '["one.test"]', '["two.test"]')
+        ),
         "extra_hosts": Plain(
-            {"x": "192.0.2.1"}, {"x": "192.0.2.2"}, ("{{json .HostConfig.ExtraHosts}}", '["x:192.0.2.1"]', '["x:192.0.2.2"]')
+            {"x": "192.0.2.1"},
+            {"x": "192.0.2.2"},
+            ("{{json .HostConfig.ExtraHosts}}", '["x:192.0.2.1"]', '["x:192.0.2.2"]'),
         ),
         "labels": Plain({"x": "one"}, {"x": "two"}, ("{{.Config.Labels.x}}", "one", "two")),
         "annotations": Plain({"x": "one"}, {"x": "two"}, ("{{.HostConfig.Annotations.x}}", "one", "two")),
         "expose": Plain(
-            ["83/tcp"], ["84/tcp"], ("{{range $port, $_ := .Config.ExposedPorts}}{{$port}} {{end}}", "6379/tcp 81/tcp 83/tcp ", "6379/tcp 81/tcp 84/tcp ")
+            ["83/tcp"],
+            ["84/tcp"],
+            (
+                "{{range $port, $_ := .Config.ExposedPorts}}{{$port}} {{end}}",
+                "6379/tcp 81/tcp 83/tcp ",
+                "6379/tcp 81/tcp 84/tcp ",
+            ),
         ),
         "ports": Plain(
             ["127.0.0.1:18081:81"],
@@ -407,24 +419,31 @@ PLAIN: dict[str, dict[str, Plain]] = {
         "oom_score_adj": Plain(100, 200, ("{{.HostConfig.OomScoreAdj}}", "100", "200")),
         "shm_size": Plain("16m", "32m", ("{{.HostConfig.ShmSize}}", "16777216", "33554432")),
         "tmpfs": Plain(["/one"], ["/two"], ("{{json .HostConfig.Tmpfs}}", '{"/one":""}', '{"/two":""}')),
-        "ulimits": Plain(
-            {"nofile": 100}, {"nofile": 200}, ("{{(index .HostConfig.Ulimits 0).Soft}}", "100", "200")
-        ),
+        "ulimits": Plain({"nofile": 100}, {"nofile": 200}, ("{{(index .HostConfig.Ulimits 0).Soft}}", "100", "200")),
         "sysctls": Plain(
-            {"net.core.somaxconn": "100"}, {"net.core.somaxconn": "200"},
+            {"net.core.somaxconn": "100"},
+            {"net.core.somaxconn": "200"},
             ('{{index .HostConfig.Sysctls "net.core.somaxconn"}}', "100", "200"),
         ),
     },
     "plain_rights": {
-        "cap_add": Plain(["CAP_SYS_NICE"], ["CAP_NET_ADMIN"], ("{{json .HostConfig.CapAdd}}", '["CAP_SYS_NICE"]', '["CAP_NET_ADMIN"]')),
-        "cap_drop": Plain(["CAP_CHOWN"], ["CAP_KILL"], ("{{json .HostConfig.CapDrop}}", '["CAP_CHOWN"]', '["CAP_KILL"]')),
+        "cap_add": Plain(
+            ["CAP_SYS_NICE"],
+            ["CAP_NET_ADMIN"],
+            ("{{json .HostConfig.CapAdd}}", '["CAP_SYS_NICE"]', '["CAP_NET_ADMIN"]'),
+        ),
+        "cap_drop": Plain(
+            ["CAP_CHOWN"], ["CAP_KILL"], ("{{json .HostConfig.CapDrop}}", '["CAP_CHOWN"]', '["CAP_KILL"]')
+        ),
         "read_only": Plain(True, False, ("{{.HostConfig.ReadonlyRootfs}}", "true", "false")),
         "security_opt": Plain(
-            ["no-new-privileges:true"], ["no-new-privileges:false"],
+            ["no-new-privileges:true"],
+            ["no-new-privileges:false"],
             ("{{json .HostConfig.SecurityOpt}}", '["no-new-privileges:true"]', '["no-new-privileges:false"]'),
         ),
         "devices": Plain(
-            ["/dev/null:/dev/one"], ["/dev/null:/dev/two"],
+            ["/dev/null:/dev/one"],
+            ["/dev/null:/dev/two"],
             ("{{(index .HostConfig.Devices 0).PathInContainer}}", "/dev/one", "/dev/two"),
         ),
     },
@@ -516,7 +535,9 @@ def states_of(inputs: Iterable[Input], state: int) -> dict[str, int]:
     return dict.fromkeys((one.name for one in inputs), state)
 
 
-def compose_file(inputs: Iterable[Input], states: Mapping[str, int], more: Mapping[str, Json] = MappingProxyType({})) -> Json:
+def compose_file(
+    inputs: Iterable[Input], states: Mapping[str, int], more: Mapping[str, Json] = MappingProxyType({})
+) -> Json:
     """The main compose file; `more` are services besides."""
     content: Json = {"services": dict(more)}
     for one in inputs:

@@ -28,7 +28,7 @@ def program():
 
 def run(folder, *arguments):
     command = [str(program()), "--project-name", "x", "--env-file", inputs.CONTRACT, *arguments]
-    return subprocess.run(command, cwd=folder, check=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True).stdout
+    return subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True).stdout
 
 
 def test_every_key_is_an_input_or_has_a_reason_why_not():
