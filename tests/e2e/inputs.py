@@ -73,6 +73,8 @@ class Input:
     sees: tuple[str | None, str, str]
     without: Part = field(default_factory=Part)
     typical: bool = False
+    #: States between which its containers may stay.
+    alike: frozenset[int] = frozenset()
     since: tuple[int, int] = (2, 26)
 
     def part(self, state: int) -> Part:
@@ -151,7 +153,7 @@ INPUTS = (
     Input(
         "env_file_optional", ("service.env_file",), Part({"env_file": [{"path": "env/optional.env", "required": False}]}),
         Part({"env_file": [{"path": "env/optional.env", "required": False}]}, files={"env/optional.env": "OPTIONAL=two\n"}),
-        _env("OPTIONAL"), ("", "", "two"),
+        _env("OPTIONAL"), ("", "", "two"), alike=frozenset({WITHOUT, NEW}),
     ),
     Input(
         "env_file_setting", ("service.env_file",),
@@ -335,7 +337,7 @@ INPUTS = (
     ),
     Input(
         "profiles", ("service.profiles",), Part({"profiles": ["tools"]}), Part({"profiles": ["other"]}),
-        _SCALE.format("profiles"), ("1", "0", "0"),
+        _SCALE.format("profiles"), ("1", "0", "0"), alike=frozenset({NEW, CHANGED}),
     ),
 )  # fmt: skip
 
@@ -586,11 +588,12 @@ def services_of(one: Input) -> set[str]:
     return {one.name}.union(*(one.part(state).services for state in (WITHOUT, NEW, CHANGED)))
 
 
-def affected(inputs: Iterable[Input], old: Mapping[str, int], new: Mapping[str, int]) -> set[str]:
-    """The services that have other containers when the inputs go from one state to another."""
+def affected(inputs: Iterable[Input], old: Mapping[str, int], new: Mapping[str, int]) -> tuple[set[str], set[str]]:
+    """The services whose containers must be others when the inputs go from one state to another, and those that may stay."""
     inputs = tuple(inputs)
     moved = [one for one in inputs if old[one.name] != new[one.name]]
-    found = set().union(*(services_of(one) for one in moved))
+    free = {one.name for one in moved if {old[one.name], new[one.name]} == one.alike}
+    found: set[str] = set().union(*(services_of(one) for one in moved))
     if any(one.part(old[one.name]).settings != one.part(new[one.name]).settings for one in moved):
         found |= {one.name for one in inputs if one.name in WHOLE_ENV_FILE and new[one.name] != WITHOUT}
-    return found
+    return found - free, free
