@@ -10,6 +10,7 @@ import json
 import os
 import re
 import secrets
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ _CONTRACT = ".env.example"
 _TAKEN = ("main", "popcon")
 #: Of an app without a setting, so that its path has something.
 _MARKER = "LAB_APP"
+_COMPOSE_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -128,10 +130,21 @@ def _settings(app: App) -> dict[str, str]:
 
 
 def _images(app: App, values: Mapping[str, str]) -> list[str]:
-    """The images that an app's services name, as compose reads its files."""
-    options = [option for file in app.files for option in ("--file", file)]
-    options += ["--env-file", app.contract or os.devnull, "--profile", "*"]
-    done = run(*engine.compose(), *options, "config", "--format", "json", env=values, cwd=app.folder)
+    """The images that an app's services name, as compose reads what was pushed; none where it can't."""
+    with tempfile.TemporaryDirectory() as scratch:
+        clone = Path(scratch)
+        gitops.clone(app.branch, clone)
+        # As a deploy has it there, for services that take the whole of it.
+        env_file = clone / Path(app.files[0]).parent / ".env"
+        if not env_file.exists():
+            env_file.write_text((clone / app.contract).read_text() if app.contract else "")
+        options = [option for file in app.files for option in ("--file", file)]
+        options += ["--env-file", str(env_file), "--profile", "*", "config", "--format", "json"]
+        env = {**values, "COMPOSE_EXPERIMENTAL_GIT_REMOTE": "false", "COMPOSE_EXPERIMENTAL_OCI_REMOTE": "false"}
+        done = run(*engine.compose(), *options, env=env, cwd=clone, check=False, timeout=_COMPOSE_SECONDS)
+    if done.returncode != 0:
+        say(f"Compose can't read it, so its images were not looked at: {' '.join(done.stderr.split())}")
+        return []
     services: dict[str, dict[str, Any]] = json.loads(done.stdout).get("services") or {}
     return sorted({service["image"] for service in services.values() if "image" in service})
 

@@ -66,6 +66,12 @@ def push_folder(folder: Path, branch: str) -> str:
     return commit
 
 
+def clone(branch: str, folder: Path) -> None:
+    """Fill an empty folder with what a branch has."""
+    env = git_environment()
+    run("git", "clone", "--quiet", "--depth=1", "--branch", branch, GIT_LOCAL_URL, str(folder), env=env)
+
+
 def _tree(folder: Path, repository: Path) -> str:
     """The tree that git makes of a folder as it is, written to a repository; nothing is written in the folder's own one.
 

