@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from . import engine, gitops, images, seed, state
-from .config import APPS_PATH, LAB
+from .config import APPS_PATH, LAB, REGISTRY
 from .console import LabError, run, say
 
 #: Variables of each app, for the playbooks.
@@ -103,9 +103,8 @@ def put(app: App) -> None:
     file = _VARIABLES / f"{app.name}.yml"
     # JSON is YAML.
     file.write_text(json.dumps(app.variables, indent=1) + "\n")
-    say("Deploy it:")
-    say(f"  . {_shown(state.ENV)}")
-    say(f"  ansible-playbook playbooks/deploy.yml -i inventories/lab -e @{_shown(file)}")
+    deploy = f"ansible-playbook playbooks/deploy.yml -i inventories/lab -e @{_shown(file)}"
+    say(f"See what a deploy would do, then deploy:\n  . {_shown(state.ENV)}\n  {deploy} --check --diff\n  {deploy}")
 
 
 def _settings(app: App) -> dict[str, str]:
@@ -116,7 +115,11 @@ def _settings(app: App) -> dict[str, str]:
     else:
         required = []
     values = seed.parameters_below(app.path)
-    made_up = {name: f"lab-{secrets.token_hex(8)}" for name in required if name not in values}
+    made_up = {
+        name: REGISTRY if name == "ECR_REGISTRY" else f"lab-{secrets.token_hex(8)}"
+        for name in required
+        if name not in values
+    }
     if not values and not made_up:
         made_up = {_MARKER: app.name}
     for name, value in made_up.items():

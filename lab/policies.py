@@ -38,10 +38,14 @@ def _allow(sid: str, actions: list[str], resources: list[str], **conditions: Any
 
 
 def host(key_arn: str) -> dict[str, Any]:
-    """What an instance may do; the policy is the one that the role iam_access comes with, and the settings of users' own apps."""
+    """What an instance may do; the policy is the one that the role iam_access comes with, and what users' own apps need."""
     policy = _shipped("iam_access/files/host.json", key_arn)
     read = ["ssm:GetParameter", "ssm:GetParameters", "ssm:GetParametersByPath"]
-    policy["Statement"].append(_allow("ReadParametersOfApps", read, [f"{_SSM}:parameter{APPS_PATH}/*"]))
+    pull = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:BatchCheckLayerAvailability"]
+    policy["Statement"] += [
+        _allow("ReadParametersOfApps", read, [f"{_SSM}:parameter{APPS_PATH}/*"]),
+        _allow("PullImagesOfApps", pull, [f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/*"]),
+    ]
     return policy
 
 

@@ -88,7 +88,11 @@ class Project:
         for one in inputs:
             filters = f"label=com.docker.compose.project=$p --filter label=com.docker.compose.service={one.name}"
             first = "label=com.docker.compose.container-number=1"
-            script += [f"echo; echo '=== {one.name}'", f"c=$(docker ps -q --filter {filters} --filter {first})", one.look]
+            script += [
+                f"echo; echo '=== {one.name}'",
+                f"c=$(docker ps -q --filter {filters} --filter {first})",
+                one.look,
+            ]
         output = self.controller.on_host("sh", "-c", "\n".join(script), check=False)
         sections = re.split(r"^=== (.*)\n", output, flags=re.MULTILINE)[1:]
         return {name: text.strip() for name, text in zip(sections[::2], sections[1::2])}

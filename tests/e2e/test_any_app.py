@@ -170,6 +170,25 @@ def test_every_input_new_changed_and_removed(controller, tmp_path):
         story.assert_up_to_date()
 
 
+@pytest.mark.thorough
+def test_images_of_this_machine_are_found_under_the_names_that_the_compose_file_has(controller, tmp_path):
+    image, nowhere = "ghcr.io/x-team/web:1", "x-team/nowhere:1"
+    content = {"services": {"web": service(image=image), "other": service(image=nowhere, profiles=["never"])}}
+    write(tmp_path, {"compose.yaml": content, ".env.example": "TOKEN=\n"})
+    with project(controller, "own-images", tmp_path) as app:
+        subprocess.run(["docker", "tag", "popcon-lab/app-redis", image], check=True)
+        try:
+            said = app.put()
+        finally:
+            subprocess.run(["docker", "image", "rm", image], check=True, stdout=subprocess.DEVNULL)
+        assert (
+            f"{image}: pushed from this machine" in said and f"{nowhere}: MISSING" in said and "Made up: TOKEN" in said
+        )
+        assert app.deploy().status == 0
+        assert app.containers().keys() == {"own-images-web-1"}
+        assert "TOKEN=" in controller.on_host("cat", f"{app.root}/.env")
+
+
 def seen_file(app: Project, container: str, path: str) -> str:
     return app.controller.on_host("docker", "exec", container, "cat", path, check=False)
 
@@ -259,6 +278,32 @@ def test_a_secret_that_is_a_file_in_a_container_is_retired_when_the_container_ha
             assert {name for name in before if before[name] != after[name]} == {"rotated-app-1"}
         finally:
             seed.client("ssm").delete_parameter(Name=f"{config.PARAMETER_PATH}/API_TOKEN")
+
+
+@pytest.mark.thorough
+def test_a_secrets_file_of_the_hosts_own_is_an_input_too(controller, tmp_path):
+    def write_token(text: str) -> None:
+        controller.on_host("sh", "-c", 'mkdir -p /etc/x-any-app && printf %s "$0" > /etc/x-any-app/tok', text)
+
+    services = {"app": service(secrets=["tok"]), "other": service()}
+    content = {"services": services, "secrets": {"tok": {"file": "/etc/x-any-app/tok"}}}
+    write(tmp_path, {"docker-compose.yml": content, ".env.example": "MODE=a\n"})
+    with project(controller, "of-the-host", tmp_path) as app:
+        app.put()
+        try:
+            write_token("one")
+            assert app.deploy().status == 0
+            before = app.containers()
+            # A file of its own, as an editor or a configuration tool makes it.
+            controller.on_host("rm", "/etc/x-any-app/tok")
+            write_token("two")
+            assert "recreate app" in app.deploy("--check", "--diff").words
+            assert app.deploy().status == 0
+            assert seen_file(app, "of-the-host-app-1", "/run/secrets/tok") == "two"
+            assert app.containers()["of-the-host-other-1"] == before["of-the-host-other-1"]
+            assert app.deploy().changed == 0
+        finally:
+            controller.on_host("rm", "-rf", "/etc/x-any-app")
 
 
 @pytest.mark.thorough
