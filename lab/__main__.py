@@ -1,4 +1,4 @@
-"""The lab's command line: `python -m lab up | down | status | push | set`."""
+"""The lab's command line: `python -m lab up | down | status | app | push | set`."""
 
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
@@ -14,11 +14,11 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from .config import LAB
+from .config import APPS_PATH, LAB, PARAMETER_PATH
 from .console import LabError
 
 try:
-    from . import images, seed, stack
+    from . import apps, images, seed, stack
 except ModuleNotFoundError as error:
     sys.exit(f"lab: {error.name} is not installed for {sys.executable}; run: make setup, then .venv/bin/python -m lab")
 
@@ -49,8 +49,14 @@ def _push(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _app(arguments: argparse.Namespace) -> int:
+    apps.put(apps.app_of(arguments.folder, arguments.branch, arguments.file))
+    return 0
+
+
 def _set(arguments: argparse.Namespace) -> int:
-    seed.set_parameter(*arguments.assignment)
+    path = f"{APPS_PATH}/{arguments.app}" if arguments.app else PARAMETER_PATH
+    seed.set_parameter(*arguments.assignment, path)
     return 0
 
 
@@ -113,9 +119,19 @@ def _parser() -> argparse.ArgumentParser:
     ballast = "make it bigger by so many megabytes (default: 0)"
     push.add_argument("--ballast", type=_number(0, 1000), default=0, metavar="MB", help=ballast)
     push.set_defaults(command=_push, changes=True)
+    app = commands.add_parser(
+        "app", help="put an app of your own into the lab, or what changed of it, and say how to deploy it"
+    )
+    app.add_argument("folder", metavar="FOLDER", help="what is to be the root of its repository, in git already or not")
+    branch = "its branch in the lab, and the name of its project (default: the folder's name)"
+    app.add_argument("--branch", metavar="B", help=branch)
+    file = "a compose file, relative to FOLDER; can be given again (default: as compose finds it)"
+    app.add_argument("--file", action="append", default=[], metavar="FILE", help=file)
+    app.set_defaults(command=_app, changes=True)
     set_ = commands.add_parser("set", help="change a parameter of the application, as its owner would")
     # One word: a value such as -Xmx256m by itself would be taken for an option.
     set_.add_argument("assignment", type=_assignment, metavar="NAME=VALUE", help="NAME is below the application's path")
+    set_.add_argument("--app", metavar="NAME", help="of an app that the command app put there (default: the lab's own)")
     set_.set_defaults(command=_set, changes=True)
     return parser
 

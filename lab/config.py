@@ -27,6 +27,8 @@ SECURE_ENDPOINT_URL = f"https://{EDGE_ADDRESS}"
 #: The registry as this machine sees it: where images are pushed, as a CI runner would.
 PUSH_REGISTRY = "127.0.0.1:5077"
 ECR_REPOSITORY = "dev-app"
+#: Registries that the lab stands in for besides Docker Hub, for users' own apps: their images lie below these names.
+OTHER_REGISTRIES = ("ghcr.io", "quay.io", "registry.gitlab.com", "public.ecr.aws", "mcr.microsoft.com")
 
 #: The gitops repository as the hosts see it, and as this machine does.
 GIT_URL = "https://git.popcon.internal/popcon/gitops.git"
@@ -39,6 +41,8 @@ APP_PORT = 3000
 
 BUCKET = "popcon-lab-transfer"
 PARAMETER_PATH = "/popcon"
+#: Below it, the parameters of users' own apps, each with a path of its own.
+APPS_PATH = "/apps"
 KEY_ALIAS = "alias/popcon-lab"
 HOST_ROLE = "popcon-lab-host"
 ROTATION_ROLE = "popcon-lab-rotation"
@@ -61,4 +65,5 @@ EDGE_NAMES = (
     "sts.amazonaws.com",
     "registry-1.docker.io",
     "git.popcon.internal",
+    *OTHER_REGISTRIES,
 )

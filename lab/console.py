@@ -37,12 +37,16 @@ def step(title: str) -> Iterator[None]:
 
 
 def run(
-    *command: str, env: Mapping[str, str] | None = None, cwd: Path | None = None, check: bool = True
+    *command: str,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    check: bool = True,
+    timeout: float | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Run a program to its end and capture what it prints.
 
     Its standard input is empty; `env` is added to the environment. Raises LabError, with the program's last words, when
-    it is missing, or when it fails and `check` is set.
+    it is missing, takes more than `timeout` seconds, or fails and `check` is set.
     """
     try:
         done = subprocess.run(
@@ -54,9 +58,12 @@ def run(
             errors="replace",
             capture_output=True,
             check=False,
+            timeout=timeout,
         )
     except FileNotFoundError:
         raise LabError(f"{command[0]}: no such program here; install it and try again") from None
+    except subprocess.TimeoutExpired:
+        raise LabError(f"`{' '.join(command[:3])} ...` did not end within {timeout:.0f} s") from None
     if check and done.returncode != 0:
         words = [line.strip() for line in (done.stderr or done.stdout).splitlines() if line.strip()]
         raise LabError(f"`{' '.join(command[:3])} ...` failed with status {done.returncode}: {' | '.join(words[-3:])}")

@@ -1,4 +1,4 @@
-"""Puts the sample gitops repository's content on the lab's git server."""
+"""Puts the sample gitops repository's content, and users' own, on the lab's git server."""
 
 # Copyright (c) 2026, popcon.deploy contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
@@ -45,6 +45,56 @@ def git_environment() -> dict[str, str]:
         "GIT_CONFIG_KEY_1": "http.proxy",
         "GIT_CONFIG_VALUE_1": "",
     }
+
+
+def push_folder(folder: Path, branch: str) -> str:
+    """Push what a folder has, without what git ignores there, as the next commit of a branch; the commit, new or not."""
+    env = git_environment()
+    with tempfile.TemporaryDirectory() as scratch:
+        repository = Path(scratch)
+        run("git", "init", "--quiet", cwd=repository)
+        tree = _tree(folder, repository)
+        parent = run("git", "ls-remote", GIT_LOCAL_URL, f"refs/heads/{branch}", env=env).stdout.partition("\t")[0]
+        parents = []
+        if parent:
+            run("git", "fetch", "--quiet", GIT_LOCAL_URL, branch, cwd=repository, env=env)
+            if run("git", "rev-parse", f"{parent}^{{tree}}", cwd=repository).stdout.strip() == tree:
+                return parent
+            parents = ["-p", parent]
+        commit = run("git", "commit-tree", tree, *parents, "-m", folder.name, cwd=repository, env=env).stdout.strip()
+        run("git", "push", "--quiet", GIT_LOCAL_URL, f"{commit}:refs/heads/{branch}", cwd=repository, env=env)
+    return commit
+
+
+def clone(branch: str, folder: Path) -> None:
+    """Fill an empty folder with what a branch has."""
+    env = git_environment()
+    run("git", "clone", "--quiet", "--depth=1", "--branch", branch, GIT_LOCAL_URL, str(folder), env=env)
+
+
+def _tree(folder: Path, repository: Path) -> str:
+    """The tree that git makes of a folder as it is, written to a repository; nothing is written in the folder's own one.
+
+    Where the folder lies in a repository, all is taken that a commit of everything there would have, with the user's settings.
+    """
+    objects, index = repository / ".git" / "objects", repository / "index"
+    found = run(
+        "git", "rev-parse", "--git-path", "objects", "--git-path", "index", "--show-prefix", cwd=folder, check=False
+    )
+    if found.returncode == 0:
+        theirs, their_index, prefix = (*found.stdout.split("\n"), "")[:3]
+        if (folder / their_index).exists():
+            shutil.copy(folder / their_index, index)
+        alternate = str((folder / theirs).resolve())
+        (objects / "info" / "alternates").write_text(f"{alternate}\n")
+        env = {"GIT_OBJECT_DIRECTORY": str(objects), "GIT_ALTERNATE_OBJECT_DIRECTORIES": alternate}
+    elif "not a git repository" in found.stderr:
+        prefix, env = "", {"GIT_DIR": str(repository / ".git"), "GIT_WORK_TREE": str(folder)}
+    else:
+        raise LabError(f"{folder}: {found.stderr}")
+    env["GIT_INDEX_FILE"] = str(index)
+    run("git", "add", "--all", ".", cwd=folder, env=env)
+    return run("git", "write-tree", *([f"--prefix={prefix}"] if prefix else []), cwd=folder, env=env).stdout.strip()
 
 
 def seed() -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import re
 import shutil
 import sys
 import tempfile
@@ -24,8 +25,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import engine, state
-from .config import CONTENT_LABEL, ECR_REPOSITORY, LAB, PUSH_REGISTRY
+from . import engine, seed, state
+from .config import CONTENT_LABEL, ECR_REPOSITORY, LAB, OTHER_REGISTRIES, PUSH_REGISTRY, REGISTRY
 from .console import LabError, run, say, step
 
 SUITE = "trixie"
@@ -36,7 +37,15 @@ _PACKAGES = "ca-certificates"
 # an attestation would turn an image into an index with a digest of its own.
 _BUILD_ENV = {"BUILDX_BUILDER": "default", "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
 _BUILDS_AT_ONCE = 3
-_MANIFESTS = ("application/vnd.docker.distribution.manifest.v2+json", "application/vnd.oci.image.manifest.v1+json")
+_MANIFESTS = tuple(
+    f"application/vnd.{kind}+json"
+    for kind in (
+        "docker.distribution.manifest.v2",
+        "docker.distribution.manifest.list.v2",
+        "oci.image.manifest.v1",
+        "oci.image.index.v1",
+    )
+)
 # The suite's.
 _PYTHON = "3.13"
 
@@ -149,6 +158,50 @@ def push_version(service: str, version: str, fault: str, ballast: int) -> None:
         _push(name)
 
 
+def push_local(reference: str) -> str:
+    """Push an image of the local engine to where the hosts find it by its name; in words, what became of it."""
+    name = pushed_name(reference)
+    if name is None:
+        others = ", ".join(("Docker Hub", REGISTRY, *OTHER_REGISTRIES))
+        return f"not in the lab, which stands in for these registries only: {others}"
+    if name in {image.pushed_as for image in IMAGES}:
+        return "the lab's own"
+    if run("docker", "image", "inspect", reference, check=False).returncode == 0:
+        if reference.startswith(f"{REGISTRY}/"):
+            seed.ensure_repository(name.rpartition(":")[0])
+        # What has a digest in its name is found by it if the engine kept the image as it was.
+        repository, _dummy, digest = name.partition("@")
+        target = f"{repository}:digest-{digest[-12:]}" if digest else name
+        run("docker", "tag", reference, f"{PUSH_REGISTRY}/{target}")
+        _push(target)
+        if _is_in_registry(name):
+            return "pushed from this machine"
+        return "MISSING: this machine's image has another digest; name it by a tag"
+    if _is_in_registry(name):
+        return "in the lab's registry from before"
+    return f"MISSING: not on this machine; docker pull or docker build it as {reference}, then run this again"
+
+
+def pushed_name(reference: str) -> str | None:
+    """Where the lab's registry has an image that compose files name so; None if it is of a registry that the lab has not."""
+    first, slash, rest = reference.partition("/")
+    if not slash or not ("." in first or ":" in first or first == "localhost"):
+        first, rest = "docker.io", reference if slash else f"library/{reference}"
+    if first in ("docker.io", "index.docker.io", "registry-1.docker.io"):
+        rest = rest if "/" in rest else f"library/{rest}"
+        first = "" if rest.startswith("library/") else "docker.io/"
+    elif first == REGISTRY:
+        first = ""
+    elif first in OTHER_REGISTRIES:
+        first += "/"
+    else:
+        return None
+    if "@" in rest:
+        repository, _dummy, digest = rest.partition("@")
+        return f"{first}{repository.partition(':')[0]}@{digest}"
+    return f"{first}{rest}" if ":" in rest else f"{first}{rest}:latest"
+
+
 def remove_all() -> None:
     """Remove every image of the lab, the base too, but what a container of somebody else's uses."""
     bases = [_with_suite(name, suite) for name in ("host", "base") for suite in OTHER_SUITES]
@@ -197,7 +250,7 @@ def _content_of(tag: str) -> str:
 
 
 def _is_in_registry(name: str) -> bool:
-    repository, _dummy, tag = name.partition(":")
+    repository, tag = re.split("[:@]", name, maxsplit=1)
     request = urllib.request.Request(f"http://{PUSH_REGISTRY}/v2/{repository}/manifests/{tag}", method="HEAD")
     request.add_header("Accept", ", ".join(_MANIFESTS))
     try:

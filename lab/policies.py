@@ -13,6 +13,7 @@ from typing import Any
 
 from .config import (
     ACCOUNT,
+    APPS_PATH,
     BUCKET,
     ECR_REPOSITORY,
     GIT_TOKEN_PARAMETER,
@@ -37,8 +38,15 @@ def _allow(sid: str, actions: list[str], resources: list[str], **conditions: Any
 
 
 def host(key_arn: str) -> dict[str, Any]:
-    """What an instance may do; the policy is the one that the role iam_access comes with."""
-    return _shipped("iam_access/files/host.json", key_arn)
+    """What an instance may do; the policy is the one that the role iam_access comes with, and what users' own apps need."""
+    policy = _shipped("iam_access/files/host.json", key_arn)
+    read = ["ssm:GetParameter", "ssm:GetParameters", "ssm:GetParametersByPath"]
+    pull = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer", "ecr:BatchCheckLayerAvailability"]
+    policy["Statement"] += [
+        _allow("ReadParametersOfApps", read, [f"{_SSM}:parameter{APPS_PATH}/*"]),
+        _allow("PullImagesOfApps", pull, [f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/*"]),
+    ]
+    return policy
 
 
 #: Who may take the role that changes secrets: the hosts, for a rotation that runs there. Their own role can't.

@@ -126,14 +126,32 @@ def parameters() -> dict[str, tuple[str, str]]:
     }
 
 
-def set_parameter(name: str, value: str) -> None:
-    """Give a parameter below the application's path a new value; a new one becomes a String."""
+def set_parameter(name: str, value: str, path: str = PARAMETER_PATH) -> None:
+    """Give a parameter below a path a new value; a new one becomes a String."""
     try:
-        client("ssm").put_parameter(Name=f"{PARAMETER_PATH}/{name}", Value=value, Overwrite=True, Type="String")
+        client("ssm").put_parameter(Name=f"{path}/{name}", Value=value, Overwrite=True, Type="String")
     except (BotoCoreError, ClientError) as error:
         raise LabError(
             f"the emulated account refused the parameter: {error}; is the lab up? python -m lab status"
         ) from error
+
+
+def parameters_below(path: str) -> dict[str, str]:
+    """The values of the parameters just below a path, by their last names."""
+    try:
+        pages = client("ssm").get_paginator("get_parameters_by_path").paginate(Path=path, WithDecryption=True)
+        return {found["Name"].rpartition("/")[2]: found["Value"] for page in pages for found in page["Parameters"]}
+    except REFUSALS as error:
+        raise LabError(f"the emulated account does not answer: {error}; is the lab up? python -m lab status") from error
+
+
+def ensure_repository(name: str) -> None:
+    """Make a repository in ECR unless it is there."""
+    try:
+        create = client("ecr").create_repository
+        _unless_there("RepositoryAlreadyExistsException", create, repositoryName=name)
+    except REFUSALS as error:
+        raise LabError(f"the emulated account refused the repository {name}: {error}") from error
 
 
 def _unless_there(code: str, create: Callable[..., Any], **arguments: Any) -> bool:

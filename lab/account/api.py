@@ -200,7 +200,9 @@ class Api:
         original = (request.headers.get("x-original-method", ""), request.headers.get("x-original-uri", ""))
         if name == "push-auth":
             repository = repository_of(original[1])
-            known = not repository or repository.startswith("library/") or self.backends.has_repository(repository)
+            # Below the name of another registry, as below library/, lie images that the lab stands in for.
+            other = repository.startswith("library/") or "." in repository.partition("/")[0]
+            known = not repository or other or self.backends.has_repository(repository)
             return _send(start_response, Reply(200 if known else 403, "text/plain", b""), request.method)
         if name in ("registry-auth", "hub-auth"):
             self.counters.registry(*original)

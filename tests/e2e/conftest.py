@@ -18,3 +18,8 @@ def controller():
     python_m_lab("up", "--hosts", "1")
     yield Controller()
     python_m_lab("down")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What deploys other apps comes last: test_deploy.py begins on a host without Docker."""
+    items.sort(key=lambda item: item.path.name == "test_any_app.py")

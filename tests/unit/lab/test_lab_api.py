@@ -288,6 +288,7 @@ def test_pushes_go_where_the_account_has_a_repository(account: Account) -> None:
     assert [push("/v2/"), push("/v2/library/redis/manifests/8"), push("/v2/dev-app/blobs/uploads/")] == [200, 200, 403]
     assert account.call(ADMIN, "ecr:CreateRepository", {"repositoryName": "dev-app"}).status == 200
     assert [push("/v2/dev-app/blobs/uploads/"), push("/v2/other/manifests/x")] == [200, 403]
+    assert push("/v2/ghcr.io/team/api/blobs/uploads/") == 200, "the lab stands in for other registries"
 
 
 def test_ecr_token_life_is_settable(account: Account) -> None:
