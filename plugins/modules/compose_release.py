@@ -280,6 +280,7 @@ ARGUMENT_SPEC: dict[str, t.Any] = {
     **SHARED_ARGUMENTS,
     "tree": {"type": "path"},
     "files": {"type": "list", "elements": "str", "default": ["docker-compose.yml"]},
+    "profiles": {"type": "list", "elements": "str", "default": []},
     "commit": {"type": "str"},
     "repository": {"type": "str"},
     "ref": {"type": "str"},
@@ -312,8 +313,9 @@ def wanted(module: AnsibleAWSModule, project: Project) -> Target:
     params = module.params
     return Target(
         action="deploy",
-        # Without a folder yet, the release has the clone give the files of the commit.
-        tree=(params["tree"] or ("" if params["commit"] and not module.check_mode else project.folder)).rstrip("/"),
+        # In check mode the clone may not have the commit yet.
+        tree=(params["tree"] or project.folder).rstrip("/") if module.check_mode else None,
+        profiles=params["profiles"],
         files=params["files"],
         commit=params["commit"] or checkout.head(project.folder),
         repository=params["repository"],

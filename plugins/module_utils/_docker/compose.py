@@ -2,6 +2,9 @@
 
 Which container must be recreated is compose's own decision, which `parse_recreated` reads from a dry run: it can't be made
 again from outside, as `config --hash` of Compose 2.26 differs from the hash that `up` stores where there is an `env_file`.
+
+Compose runs in the folder of the first compose file and with that as `PWD`, so that it makes of the files what
+`cd FOLDER && docker compose` does, also while they are not there yet: see the overlay.
 """
 
 # Copyright (c) 2026, popcon.deploy contributors
@@ -21,10 +24,21 @@ import typing as t
 from ansible_collections.popcon.deploy.plugins.module_utils._common import process as _process
 from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError
 from ansible_collections.popcon.deploy.plugins.module_utils._common.types import Json
+from ansible_collections.popcon.deploy.plugins.module_utils._docker import overlay as _overlay
 
 # Compose gives a variable of its process more weight than the env file, so it gets only what it needs to run.
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 _PASSED_VARIABLES = ("PATH", "HOME", "DOCKER_CONFIG", *_PROXIES, *(name.lower() for name in _PROXIES))
+
+# What other servers have is not part of the commit, and would be fetched as root.
+_NOTHING_REMOTE = {"COMPOSE_EXPERIMENTAL_GIT_REMOTE": "false", "COMPOSE_EXPERIMENTAL_OCI_REMOTE": "false"}
+
+# Some files take compose for ever, or all memory: an include of a server that is silent, nested aliases.
+_READ_SECONDS = 60
+_READ_BYTES = 1024**3
+# It asks the engine too.
+_DRY_RUN_SECONDS = 180
+_REMOVE_SECONDS = 120
 
 _UP = ("up", "--detach", "--no-build", "--pull", "never")
 
@@ -34,6 +48,9 @@ MOUNTS_LABEL = "popcon.deploy.mounts"
 INITIAL_LABEL = "popcon.deploy.initial-environment"
 
 _RECREATED = re.compile(r"Container (\S+)\s+Recreated?\s*$", re.MULTILINE)
+_REMOTE = re.compile(r"""[^\s"'\[,]*(?:oci://|git://|git@|\.git\b|github\.com[:/])[^\s"'\],]*""")
+_NO_SERVICE = re.compile(r"no such service: ([\w.-]+)")
+_NO_MEMORY = re.compile(r"out of memory|cannot allocate memory")
 _UNSET = re.compile(r'The \\?"(\w+)\\?" variable is not set')
 
 
@@ -53,25 +70,45 @@ class ComposeError(Exception):
         )
 
 
-class Compose:
-    """One project: its name, its folder, the compose files and the env file that fill it.
+class NoSuchService(DeployError):
+    """The files have no service of this name."""
 
-    :param project_dir: the folder that relative paths in the files start from.
-    :param files: absolute paths of the compose files, later ones over earlier ones.
-    :param env_file: absolute path of the file that `${NAME}` is filled from; may be set to another one with the same content.
+
+class Compose:
+    """One project: its name, the compose files, the env file that fills them, and the profiles that are asked for.
+
+    :param files: absolute paths of the compose files, later ones over earlier ones; relative paths start from the folder of the
+        first.
+    :param env_file: absolute path of the file that `${NAME}` is filled from.
+    :param overlays: files that are not in place yet; see `in_place`.
     """
 
-    def __init__(self, project: str, project_dir: str, files: t.Sequence[str], env_file: str) -> None:
-        self.env_file = env_file
-        self._project = ["--project-name", project, "--project-directory", project_dir]
-        self._files = [argument for path in files for argument in ("--file", path)]
+    def __init__(
+        self,
+        project: str,
+        files: t.Sequence[str],
+        env_file: str,
+        profiles: t.Iterable[str] = (),
+        overlays: t.Sequence[_overlay.Overlay] = (),
+    ) -> None:
+        self.overlays = overlays
+        self._folder = os.path.dirname(files[0])
+        self._files = files
+        self._env_file = env_file
+        options = ["--project-name", project, *(f"--profile={name}" for name in profiles)]
+        self._options = [*options, *(argument for path in files for argument in ("--file", path))]
 
-    def model(self) -> Json:
+    def in_place(self) -> None:
+        """From now on, the files are where they belong."""
+        self.overlays = ()
+
+    def model(self, services: t.Sequence[str] = ()) -> Json:
         """The files as compose understands them, filled in; holds every value.
 
+        :param services: with these, the model of these services and what they depend on, whatever their profiles.
         :raises DeployError: a variable that nothing fills. Compose itself would only warn, and start the app with a blank.
         """
-        done = self._run(["config", "--format", "json"])
+        done = self._read(["config", "--format", "json", *services])
         unset = sorted(set(_UNSET.findall(done.stderr)))
         if unset:
             raise DeployError(
@@ -82,7 +119,7 @@ class Compose:
 
     def raw_model(self) -> Json:
         """The files as compose understands them, with `${NAME}` left as it stands."""
-        return t.cast(Json, json.loads(self._run(["config", "--format", "json", "--no-interpolate"]).stdout))
+        return t.cast(Json, json.loads(self._read(["config", "--format", "json", "--no-interpolate"]).stdout))
 
     def pull(self, override: Json, services: t.Iterable[str], seconds: int) -> None:
         """Pull the images of some services, all at once, in so many seconds: the engine would wait for a silent registry for ever."""
@@ -102,7 +139,16 @@ class Compose:
 
     def up_command(self, override_file: str) -> list[str]:
         """The command that `up` of all services runs, with the override in a file."""
-        return [*self._command(), "--file", override_file, *_UP, "--remove-orphans"]
+        environment = {"PWD": self._folder, **_NOTHING_REMOTE}
+        variables = [f"{name}={value}" for name, value in environment.items()]
+        return ["env", *variables, *self._command(), "--file", override_file, *_UP, "--remove-orphans"]
+
+    def remove(self, containers: t.Sequence[str]) -> None:
+        """Stop and remove containers: with profiles, `up` leaves those of services that are not asked for."""
+        for arguments in (["stop"], ["rm", "--force"]):
+            status, _out, err = _process.run(["docker", *arguments, *containers], timeout=_REMOVE_SECONDS)
+            if status != 0:
+                raise ComposeError(arguments[0], err.decode(errors="replace"))
 
     def start_missing(self, override: Json, services: t.Sequence[str], wait_seconds: int) -> None:
         """Create and start those of the services that don't run, wait for them, and leave the others as they are."""
@@ -122,35 +168,74 @@ class Compose:
             )
         finally:
             # What was cut short may still run.
-            _process.run(["docker", "rm", "--force", job])
+            _process.run(["docker", "rm", "--force", job], timeout=_REMOVE_SECONDS)
 
     def recreated(self, override: Json) -> set[str]:
         """The names of the containers that `up` of all services would recreate now."""
         # A dry run that starts waits for dependencies to become healthy, which a stopped one never does in it.
         arguments = ["--dry-run", *_UP, "--no-start"]
-        return parse_recreated(self._run(arguments, override).stderr)
+        return parse_recreated(self._run(arguments, override, timeout=_DRY_RUN_SECONDS).stderr)
 
     def hashes(self, override: Json) -> dict[str, str]:
         """Compose's hash of every service's settings, by service; not that of its container where there is an `env_file`."""
-        lines = self._run(["config", "--hash", "*"], override).stdout.splitlines()
+        lines = self._read(["config", "--hash", "*"], override).stdout.splitlines()
         return dict(t.cast("tuple[str, str]", tuple(line.split())) for line in lines)
 
     def _command(self) -> list[str]:
-        return ["docker", "compose", "--ansi", "never", *self._project, "--env-file", self.env_file, *self._files]
+        # Compose wants a file, and a project without settings may have none.
+        there = os.path.isfile(_overlay.source(self.overlays, self._env_file))
+        env_file = self._env_file if there else os.devnull
+        return ["docker", "compose", "--ansi", "never", "--env-file", env_file, *self._options]
+
+    def _read(self, arguments: t.Sequence[str], override: Json | None = None) -> subprocess.CompletedProcess[str]:
+        """Have compose read the files and do nothing else, which needs little time and memory."""
+        try:
+            return self._run(arguments, override, timeout=_READ_SECONDS, memory=_READ_BYTES)
+        except ComposeError as error:
+            if "_REMOTE" in error.output:
+                named = ", ".join(self._named_remotes()) or "a file from a git server or a registry"
+                raise DeployError(
+                    f"The compose files include or extend {named}, which is not part of the commit: copy it into the"
+                    " repository and name it there."
+                ) from None
+            unknown = _NO_SERVICE.search(error.output)
+            if unknown:
+                raise NoSuchService(unknown.group(1)) from None
+            if _NO_MEMORY.search(error.output):
+                needs = f"it needs more than {_READ_BYTES // 1024**2} MiB of memory: see that no aliases in the files multiply"
+                raise ComposeError(error.command, needs) from None
+            raise
+
+    def _named_remotes(self) -> list[str]:
+        found = set()
+        for path in self._files:
+            with open(_overlay.source(self.overlays, path), encoding="utf-8", errors="replace") as file:
+                found |= set(_REMOTE.findall(file.read()))
+        return sorted(found)
 
     def _run(
         self,
         arguments: t.Sequence[str],
         override: Json | None = None,
         *,
-        timeout: float | None = None,
+        timeout: float,
+        memory: int | None = None,
     ) -> subprocess.CompletedProcess[str]:
         command = [*self._command(), *(["--file", "-"] if override else []), *arguments]
         env = {name: os.environ[name] for name in _PASSED_VARIABLES if name in os.environ}
+        env.update(_NOTHING_REMOTE, PWD=self._folder)
+        seen = {"env": env, "cwd": None if self.overlays else self._folder}
         data = json.dumps(override).encode() if override else b""
         try:
             # Terminated, not killed: docker ends its plugin then, which would go on otherwise.
-            status, *wrote = _process.run(command, data, timeout, end=lambda process: process.terminate(), env=env)
+            status, *wrote = _process.run(
+                _overlay.seen_by(self.overlays, self._folder, command),
+                data,
+                timeout,
+                end=lambda process: process.terminate(),
+                memory=memory,
+                **seen,
+            )
         except FileNotFoundError:
             raise DeployError(
                 "The docker command is not installed on this host: run the role popcon.deploy.docker first."
@@ -209,25 +294,45 @@ def replicas(service: Json) -> int:
     return 1 if count is None else int(count)
 
 
+def shares(service: Json) -> set[str]:
+    """The services whose containers it lives in: it uses their network, processes or volumes, and must be recreated with them."""
+    modes = [str(service.get(key) or "") for key in ("network_mode", "ipc", "pid", "uts", "cgroup")]
+    named = [mode.partition(":")[2] for mode in modes if mode.startswith("service:")]
+    volumes = [source.partition(":")[0] for source in service.get("volumes_from") or []]
+    return {*named, *volumes} - {"container"}
+
+
 def services_using(raw_model: Json, keys: t.Collection[str], env_file: str) -> dict[str, list[str]]:
-    """Which services depend on which of the keys: by `${KEY}` somewhere in them, or by taking the whole env file.
+    """Which services depend on which of the keys: by `${KEY}` somewhere in them or in a secret or config of theirs, by such a one
+    that has the variable's value, or by taking the whole env file.
 
     :param raw_model: as `Compose.raw_model` gives it.
     :returns: sorted key names by service name; services that use none are left out.
     """
+    whole = os.path.realpath(env_file)
+    used = {
+        (kind, name): set(keys)
+        if one.get("file") and os.path.realpath(one["file"]) == whole
+        else _named_in(one, keys) | {key for key in keys if key == one.get("environment")}
+        for kind in ("secrets", "configs")
+        for name, one in (raw_model.get(kind) or {}).items()
+    }
     using: dict[str, list[str]] = {}
     for name, service in raw_model.get("services", {}).items():
-        if any(
-            os.path.realpath(_env_file_path(item)) == os.path.realpath(env_file)
-            for item in service.get("env_file") or []
-        ):
-            used = set(keys)
-        else:
-            text = json.dumps(service).replace("$$", "")
-            used = {key for key in keys if re.search(rf"\$(?:{key}\b|\{{{key}[^A-Za-z0-9_])", text)}
-        if used:
-            using[name] = sorted(used)
+        read = [_env_file_path(item) for item in service.get("env_file") or []]
+        read += [v["source"] for v in service.get("volumes") or [] if isinstance(v, dict) and v.get("type") == "bind"]
+        found = set(keys) if any(os.path.realpath(path) == whole for path in read) else _named_in(service, keys)
+        for kind in ("secrets", "configs"):
+            for item in service.get(kind) or []:
+                found |= used.get((kind, item["source"] if isinstance(item, dict) else item), set())
+        if found:
+            using[name] = sorted(found)
     return using
+
+
+def _named_in(part: Json, keys: t.Iterable[str]) -> set[str]:
+    text = json.dumps(part).replace("$$", "")
+    return {key for key in keys if re.search(rf"\$(?:{key}\b|\{{{key}[^A-Za-z0-9_])", text)}
 
 
 def initial_environment(model: Json) -> dict[str, list[str]]:

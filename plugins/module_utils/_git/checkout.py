@@ -161,6 +161,12 @@ def export(dest: str, commit: str, folder: str) -> None:
         _export(git, scratch(git, os.path.join(git_dir, "objects")), commit, folder)
 
 
+def tracked(dest: str, commit: str) -> dict[str, str]:
+    """The files of a commit, given in full, that the clone `dest` has: mode and id by name. Errors: DeployError."""
+    with _opened(dest, f"could not give the files of {commit}") as (git, git_dir):
+        return {path: " ".join(entry) for path, entry in _tree(git, git_dir, commit).items()}
+
+
 def keep(dest: str, commits: t.Iterable[str]) -> None:
     """Keep these commits, given in full, in the clone for good, and no longer those of an earlier call.
 

@@ -34,6 +34,7 @@ from ansible_collections.popcon.deploy.plugins.module_utils._git.checkout import
 from ansible_collections.popcon.deploy.plugins.module_utils._release.difference import Difference, Reason
 from ansible_collections.popcon.deploy.plugins.module_utils._release.record import Record, Result
 from ansible_collections.popcon.deploy.plugins.module_utils._release.records import Records
+from ansible_collections.popcon.deploy.plugins.module_utils._release.target import usual_env_file
 from ansible_collections.popcon.deploy.plugins.module_utils._settings.settings import Settings
 
 
@@ -60,11 +61,12 @@ class Host:
     problems: t.Sequence[str] = ()
 
 
-def look(records: Records, engine: Engine | None, folder: str, env_file: str) -> Host:
+def look(records: Records, engine: Engine | None, folder: str, env_file: str | None = None) -> Host:
     """See what is on this host, without changing or waiting for anything.
 
     :param engine: None where there is none yet.
     :param folder: the project's folder.
+    :param env_file: by default that of the last successful release.
     :raises DeployError: the engine does not answer, or the records can't be read.
     """
     problems = Problems()
@@ -72,6 +74,7 @@ def look(records: Records, engine: Engine | None, folder: str, env_file: str) ->
     release = next((record for record in reversed(kept) if record.succeeded), None)
     seen = problems.tried(checkout.look, folder) or Checkout()
     edits = seen.edits if seen.commit or not release else _edited(folder, release)
+    env_file = env_file or usual_env_file(folder, release.files if release else [""])
     content = problems.tried(read_regular_file, env_file)
     return Host(
         env_file=env_file,
@@ -163,7 +166,7 @@ def container_drift(release: Record, container: Json, recorded: Settings | None)
     def found(reason: Reason, text: str) -> Difference:
         return Difference(reason, service, text)
 
-    if service not in release.images:
+    if service not in release.images or service in release.idle:
         return [found(Reason.CONTAINER, f"is not of the release (container {name_of(container)})")]
     said = []
     runs, pinned = image_of(container), release.images[service].pinned
@@ -193,7 +196,8 @@ def _container_drift(release: Record, host: Host) -> list[Difference]:
     for container in host.containers:
         own = by_service.setdefault(service_of(container), [])
         own += container_drift(release, container, host.recorded)
-    missing = {name: [Difference(Reason.CONTAINER, name, "is missing")] for name in release.images}
+    running = [name for name in release.images if name not in release.idle]
+    missing = {name: [Difference(Reason.CONTAINER, name, "is missing")] for name in running}
     rows = {**missing, **by_service}
     return [found._replace(text=f"{service} {found.text}") for service, row in rows.items() for found in row]
 

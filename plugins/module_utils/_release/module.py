@@ -46,7 +46,7 @@ def project_of(params: Json) -> Project:
     return Project(
         name=params["project"],
         folder=folder,
-        env_file=params["env_file"] or f"{folder}/.env",
+        env_file=params["env_file"],
         state_dir=params["state_dir"].rstrip("/"),
         wait_seconds=params["wait_seconds"],
         service_wait_seconds={name: int(seconds) for name, seconds in params["service_wait_seconds"].items()},

@@ -17,11 +17,13 @@ from ansible_collections.popcon.deploy.plugins.module_utils._common.secret_file 
     read_regular_file,
 )
 from ansible_collections.popcon.deploy.plugins.module_utils._common.types import Json
+from ansible_collections.popcon.deploy.plugins.module_utils._docker import overlay
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.compose import Compose
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.engine import Engine
 from ansible_collections.popcon.deploy.plugins.module_utils._git import checkout
 from ansible_collections.popcon.deploy.plugins.module_utils._registry import stored_logins
 from ansible_collections.popcon.deploy.plugins.module_utils._release import host as _host
+from ansible_collections.popcon.deploy.plugins.module_utils._release import staging
 from ansible_collections.popcon.deploy.plugins.module_utils._release.difference import Difference, Reason
 from ansible_collections.popcon.deploy.plugins.module_utils._release.host import Host
 from ansible_collections.popcon.deploy.plugins.module_utils._release.plan import Plan
@@ -38,9 +40,6 @@ from ansible_collections.popcon.deploy.plugins.module_utils._release.target impo
 from ansible_collections.popcon.deploy.plugins.module_utils._settings import render
 from ansible_collections.popcon.deploy.plugins.module_utils._settings.settings import NO_SETTINGS, Settings
 
-#: The file in a run's folder that has the wanted settings, until they are in the project's own env file.
-SETTINGS_FILE = "settings"
-
 
 class Planning:
     """The read-only half of a run on one project.
@@ -53,9 +52,10 @@ class Planning:
         self._engine = engine
         self._records = records
 
-    def look(self) -> Host:
-        """What the host has of the project now."""
-        return _host.look(self._records, self._engine, self._project.folder, self._project.env_file)
+    def look(self, target: Target) -> Host:
+        """What the host has of the project now, and of the target's env file."""
+        env_file = self._project.env_file_of(target.files)
+        return _host.look(self._records, self._engine, self._project.folder, env_file)
 
     def chosen(self, number: int | None) -> Record:
         """The record to go back to; refuses what can't be put back."""
@@ -85,17 +85,43 @@ class Planning:
         """The target that a record describes, with the values that settings to be kept have now."""
         settings = self._records.settings_of(record.number)
         if keep_settings:
-            content = read_regular_file(self._project.env_file) or b""
-            now = Settings.parse(content, self._project.env_file).values
+            last = self._records.last_succeeded() or record
+            env_file = self._project.env_file_of(last.files)
+            now = Settings.parse(read_regular_file(env_file) or b"", env_file).values
             settings = settings.keeping(
                 {key: now[key] for key in keep_settings if key in now and key in settings.values}
             )
-        return recorded_target(record, settings, self._project.folder)
+        return recorded_target(record, settings)
 
-    def with_settings(self, target: Target, host: Host) -> tuple[Target, list[str]]:
-        """The target with its settings, made now if they are to be made, and what to warn of."""
+    def staged(self, target: Target, host: Host, scratch: str) -> tuple[Target, list[str]]:
+        """The target with its settings, made now if they are to be made, and as compose can see it; and what to warn of.
+
+        :param scratch: an empty folder, for as long as the target is not in place.
+        """
+        clone, seen = self._project.folder, host.checkout
+        env_file = self._project.env_file_of(target.files)
+        in_place = not target.commit or (seen.commit == target.commit and not seen.edits and not seen.interrupted)
+        ours = target.commit if target.tree is None else None
+        tree = target.tree or (clone if in_place else staging.exported(clone, target.commit or "", scratch))
+        target, warnings = self._with_settings(target, host, tree)
+        content = target.settings.content if self.settings_differ(target, host) else None
+        if content is not None and tree == clone and ours and target.jobs_before:
+            # A job that mounts the folder is to see the wanted settings in it.
+            tree = staging.exported(clone, ours, scratch)
+        if tree != clone or content is not None:
+            overlays = staging.overlays(clone, tree, seen.commit, ours, env_file, content, scratch)
+            target = target.replace(overlays=overlays)
+        return target.replace(tree=tree), warnings
+
+    def settings_differ(self, target: Target, host: Host) -> bool:
+        """Whether the env file is to get other content."""
+        if target.render is None and not (target.settings.content or host.installed):
+            return False
+        return host.installed is None or host.installed.content != target.settings.content
+
+    def _with_settings(self, target: Target, host: Host, tree: str) -> tuple[Target, list[str]]:
         if target.render is not None:
-            rendered = target.render(target.tree)
+            rendered = target.render(tree)
             return target.replace(settings=rendered.settings), render.unknown_warning(rendered.unknown)
         if target.is_deploy:
             return target.replace(settings=self._installed(host)), []
@@ -107,30 +133,25 @@ class Planning:
         :raises DeployError: they can't be read.
         """
         if host.installed is None:
-            content = read_regular_file(self._project.env_file)
-            return NO_SETTINGS if content is None else Settings.parse(content, self._project.env_file)
+            content = read_regular_file(host.env_file)
+            return NO_SETTINGS if content is None else Settings.parse(content, host.env_file)
         return host.installed
 
     def stack(
         self,
         target: Target,
         host: Host,
-        tree: str,
         images: t.Mapping[str, str] | None = None,
-        folder: str | None = None,
-        scratch: str | None = None,
         dry_run: bool = False,
     ) -> Stack:
-        """The stack of a target whose files are in `tree`, for containers that see them in `folder`.
+        """The stack of a target that is in place or staged.
 
         :param images: by digest, by service, where they are decided already.
-        :param folder: by default the project's.
-        :param scratch: the folder with SETTINGS_FILE; by default that of the records.
         """
-        project, folder = self._project, folder or self._project.folder
-        files = [os.path.join(tree, name) for name in target.files]
+        project, env_file = self._project, self._project.env_file_of(target.files)
+        files = [os.path.join(project.folder, name) for name in target.files]
         for path in files:
-            if not os.path.isfile(path):
+            if not os.path.isfile(overlay.source(target.overlays, path)):
                 raise DeployError(
                     f"There is no compose file {path}: correct files, or the repository or ref that was checked out."
                 )
@@ -138,11 +159,9 @@ class Planning:
         settings, recorded, installed = target.settings, self._recorded_settings(host), host.installed or NO_SETTINGS
         changes = settings.changes(installed)
         changed = settings.differing(recorded) if last else sorted(key for keys in changes.values() for key in keys)
-        pending = settings.content != installed.content
-        wanted = Wanted(project.name, folder, tree, project.env_file, changed, pending)
-        env_file = f"{scratch or self._records.folder}/{SETTINGS_FILE}" if pending else project.env_file
-        # Compose wants a file, and a project without settings may have none.
-        compose = Compose(project.name, folder, files, env_file if os.path.isfile(env_file) else os.devnull)
+        for_jobs = {*target.idle, *(job.service for job in (*target.jobs_before, *target.jobs_after))}
+        wanted = Wanted(project.name, project.folder, target.tree or project.folder, env_file, changed, for_jobs)
+        compose = Compose(project.name, files, env_file, target.profiles, target.overlays)
         # In check mode nobody logged in, so what a real run would store is only held for the question.
         auths = [stored_logins.stored, *([stored_logins.minted] if dry_run else [])]
         images = images or target.images
@@ -153,7 +172,6 @@ class Planning:
         if target.keep_images and last:
             refuse_other_images(last, stack.references)
         if target.is_deploy:
-            stack.refuse_unknown([job.service for job in (*target.jobs_before, *target.jobs_after)], "A job")
             stack.refuse_unknown(project.service_wait_seconds, "service_wait_seconds")
         return stack
 
@@ -172,7 +190,7 @@ class Planning:
             service: Image(reference, stack.images.get(service, reference))
             for service, reference in stack.references.items()
         }
-        record = record_of(self._project, target, images)
+        record = record_of(self._project, target, images).replace(idle=stack.idle())
         if target.commit:
             return record
         # Without a commit, only their content tells whether files were edited.
@@ -215,7 +233,7 @@ class Planning:
 
     def _env_changes(self, target: Target, host: Host) -> tuple[list[str], list[str]]:
         """The keys that will be otherwise in the project's env file, and what will be with it, a line each."""
-        path = self._project.env_file
+        path = host.env_file
         if target.render is None:
             return [], []
         installed = host.installed or NO_SETTINGS

@@ -42,7 +42,7 @@ class Image(t.NamedTuple):
 class Record:
     """One release.
 
-    `images` has every service. `parameters` has a row a setting: key, source, name, path, version; never a value. `definitions`
+    `images` has every service. Of these, the `idle` have no containers: they are for jobs only, or have no replicas. `parameters` has a row a setting: key, source, name, path, version; never a value. `definitions`
     is compose's hash of each service's container, as it was when the release was ready. `file_digests` has the compose files
     and the mounted files of a project without a commit. Times are UTC, like `2026-11-23T07:00:00Z`.
     """
@@ -57,6 +57,8 @@ class Record:
     repository: str | None = None
     ref: str | None = None
     restores: int | None = None
+    profiles: t.Sequence[str] = dataclasses.field(default_factory=list)
+    idle: t.Sequence[str] = dataclasses.field(default_factory=list)
     parameters: t.Sequence[Json] = dataclasses.field(default_factory=list)
     http_checks: t.Sequence[HttpCheck] = dataclasses.field(default_factory=list)
     options_digest: str = ""
@@ -93,6 +95,8 @@ class Record:
             format=FORMAT,
             result=self.result.value,
             files=list(self.files),
+            profiles=list(self.profiles),
+            idle=list(self.idle),
             images={name: image._asdict() for name, image in self.images.items()},
             parameters=[dict(row) for row in self.parameters],
             http_checks=[check._asdict() for check in self.http_checks],
@@ -144,7 +148,7 @@ class Record:
         return found
 
     def _options(self) -> tuple[t.Any, ...]:
-        return list(self.files), list(self.http_checks), self.options_digest, self.repository
+        return list(self.files), list(self.profiles), list(self.http_checks), self.options_digest, self.repository
 
 
 def _version_change(name: str, old: t.Mapping[str, int], new: t.Mapping[str, int]) -> str:

@@ -20,10 +20,8 @@ import time
 import typing as t
 
 from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError, attempt
-from ansible_collections.popcon.deploy.plugins.module_utils._common.secret_file import (
-    open_secret_file,
-    write_secret_file,
-)
+from ansible_collections.popcon.deploy.plugins.module_utils._common.private_file import make_private_folder
+from ansible_collections.popcon.deploy.plugins.module_utils._common.secret_file import open_secret_file
 from ansible_collections.popcon.deploy.plugins.module_utils._common.text import first_line, short_commit
 from ansible_collections.popcon.deploy.plugins.module_utils._common.types import Json
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.container import row_of
@@ -34,7 +32,7 @@ from ansible_collections.popcon.deploy.plugins.module_utils._release.boot_unit i
 from ansible_collections.popcon.deploy.plugins.module_utils._release.difference import Difference, Reason
 from ansible_collections.popcon.deploy.plugins.module_utils._release.host import Host
 from ansible_collections.popcon.deploy.plugins.module_utils._release.plan import Plan
-from ansible_collections.popcon.deploy.plugins.module_utils._release.planning import SETTINGS_FILE, Planning
+from ansible_collections.popcon.deploy.plugins.module_utils._release.planning import Planning
 from ansible_collections.popcon.deploy.plugins.module_utils._release.record import Record, Result
 from ansible_collections.popcon.deploy.plugins.module_utils._release.records import PROJECT_NAME, Records
 from ansible_collections.popcon.deploy.plugins.module_utils._release.stack import ENGINE_BACK_SECONDS, Stack
@@ -50,6 +48,8 @@ Say = t.Callable[[str], None]
 UNTOUCHED = "What ran before keeps running: nothing was changed."
 
 _OVERRIDE = "override.json"
+#: A run's folder for what is not in place yet; holds values.
+_STAGED = "staged"
 #: What is put right without a new release, as the last one already asks for it.
 _DRIFT = {Reason.FILES, Reason.ENV_FILE, Reason.CONTAINER, Reason.DEFINITION, Reason.UNREADABLE, Reason.LOCKED}
 
@@ -91,20 +91,13 @@ class Rollout:
         """
         with self._until_touched(), self._locked():
             warnings = self._close_interrupted()
-            # Where files were staged, another run may put its own at any time, and so it may in the project's folder.
-            folder = self._project.folder
-            here = target.tree == folder and not target.jobs_before and checkout.head(folder) == target.commit
-            with self._exported(None if here else target.commit) as tree:
-                return self._carry_out(target.replace(tree=tree), warnings)
+            # What somebody has staged elsewhere may be of another run by now.
+            return self._carry_out(target.replace(tree=None), warnings)
 
     def dry_run_rollback(self, number: int | None, keep_settings: t.Collection[str]) -> Json:
         """What `roll_back` would do now; changes nothing."""
         with self._until_touched(), tempfile.TemporaryDirectory() as scratch:
             target = self._planning.recorded(self._planning.chosen(number), keep_settings)
-            if target.commit:
-                tree = f"{scratch}/files"
-                checkout.export(self._project.folder, target.commit, tree)
-                target = target.replace(tree=tree)
             return {**self._dry_run(target, scratch), "restored": target.restores}
 
     def roll_back(self, number: int | None, keep_settings: t.Collection[str]) -> Json:
@@ -116,8 +109,7 @@ class Rollout:
         with self._until_touched(), self._locked():
             warnings = self._close_interrupted()
             target = self._planning.recorded(self._planning.chosen(number), keep_settings)
-            with self._exported(target.commit) as tree:
-                return {**self._carry_out(target.replace(tree=tree), warnings), "restored": target.restores}
+            return {**self._carry_out(target, warnings), "restored": target.restores}
 
     def recover(self, how: str) -> Json:
         """Bring the host back to the last successful release after `run` was killed; `how` says by what.
@@ -125,7 +117,7 @@ class Rollout:
         It may have been killed anywhere, also before it began or when all was done.
         """
         with self._locked():
-            self._forget(SETTINGS_FILE)
+            self._forget_staged()
             failure = f"The process that did the release ended too early ({how})."
             mine = [record for record in self._records.all() if record.run == self._project.run]
             if not mine:
@@ -149,10 +141,9 @@ class Rollout:
             raise NothingChanged(str(exc)) from None
 
     def _dry_run(self, target: Target, scratch: str) -> Json:
-        host = self._planning.look()
-        target, warnings = self._planning.with_settings(target, host)
-        self._write_settings(target, host, scratch)
-        stack = self._planning.stack(target, host, target.tree, scratch=scratch, dry_run=True)
+        host = self._planning.look(target)
+        target, warnings = self._planning.staged(target, host, scratch)
+        stack = self._planning.stack(target, host, dry_run=True)
         warnings += stack.warnings() if target.is_deploy else []
         if host.holder is not None:
             who = host.holder.get("by") or "somebody"
@@ -164,26 +155,19 @@ class Rollout:
     def _carry_out(self, target: Target, warnings: list[str]) -> Json:
         """Do what there is to do, and remove what was only for that. Only for the holder of the lock."""
         # The lock is this run's own.
-        host = dataclasses.replace(self._planning.look(), holder=None)
+        host = dataclasses.replace(self._planning.look(target), holder=None)
+        self._forget_staged()
+        scratch = f"{self._records.folder}/{_STAGED}"
+        make_private_folder(scratch)
         try:
-            target, more = self._planning.with_settings(target, host)
-            self._write_settings(target, host, self._records.folder)
+            target, more = self._planning.staged(target, host, scratch)
             return self._run(target, host, [*warnings, *more])
         finally:
-            self._forget(SETTINGS_FILE)
-
-    def _write_settings(self, target: Target, host: Host, folder: str) -> None:
-        """Have the wanted settings in a file for compose, where the project's own does not have them yet."""
-        if host.installed is not None and host.installed.content == target.settings.content:
-            return
-        if folder == self._records.folder and not os.path.lexists(self._project.env_file):
-            # Services may name the env file itself, and Compose wants it there: the first one is written at once.
-            self._install_env(target, host)
-        write_secret_file(f"{folder}/{SETTINGS_FILE}", target.settings.content)
+            self._forget_staged()
 
     def _run(self, target: Target, host: Host, warnings: list[str]) -> Json:
         self._say("looking at what there is to do")
-        stack = self._planning.stack(target, host, target.tree)
+        stack = self._planning.stack(target, host)
         warnings += stack.warnings() if target.is_deploy else []
         plan, differences = stack.plan(), self._planning.differences(target, host, stack)
         result = self._planning.result(target, host, stack, plan, differences, warnings)
@@ -193,7 +177,7 @@ class Rollout:
             return {**result, "failure": failure} if failure else result
         record = self._records.begin(self._planning.record(target, stack), target.settings.content)
         begin = time.monotonic()
-        pulled, failure = attempt(self._prepare, target, host, stack)
+        pulled, failure = attempt(self._prepare, target, stack)
         if failure:
             self._end(record, Result.FAILED, begin, failure)
             raise NothingChanged(f"Release {record.number} was not begun. {failure}")
@@ -203,7 +187,7 @@ class Rollout:
             return {**self._undo(record, begin, failure), "plan": plan.lines(), "warnings": warnings}
         self._remember_definitions(record, stack)
         self._end(record, Result.SUCCEEDED, begin)
-        _dummy, failure = attempt(self._run_jobs, target, host, stack.images, target.jobs_after, self._project.folder)
+        _dummy, failure = attempt(self._run_jobs, stack, target.jobs_after)
         removed, _dummy = attempt(self._prune)
         result.update(pulled=pulled, pruned=removed or [], release=record.number, services=stack.services())
         if failure:
@@ -229,64 +213,35 @@ class Rollout:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(f"{self._records.folder}/{name}")
 
-    @contextlib.contextmanager
-    def _exported(self, commit: str | None) -> t.Iterator[str]:
-        """A folder with the files of a commit; without one, the project's own. Only for the holder of the lock."""
-        if not commit:
-            yield self._project.folder
-            return
-        tree = f"{self._records.folder}/files"
-        checkout.export(self._project.folder, commit, tree)
-        try:
-            yield tree
-        finally:
-            shutil.rmtree(tree, ignore_errors=True)
+    def _forget_staged(self) -> None:
+        shutil.rmtree(f"{self._records.folder}/{_STAGED}", ignore_errors=True)
 
-    def _prepare(self, target: Target, host: Host, stack: Stack) -> list[str]:
+    def _prepare(self, target: Target, stack: Stack) -> list[str]:
         """What can be done before anything that runs is touched; returns the services whose images were pulled."""
         missing = stack.missing_images()
         if missing:
             self._say(f"pulling the images of {', '.join(missing)}")
             stack.pull(missing, self._project.pull_seconds)
-        if target.jobs_before:
-            # A job sees the wanted files and settings, which are not in the project's folder yet if it is a clone.
-            if target.tree == self._project.folder:
-                self._install_env(target, host)
-            else:
-                write_secret_file(f"{target.tree}/.env", target.settings.content)
-        self._run_jobs(target, host, stack.images, target.jobs_before, target.tree)
+        self._run_jobs(stack, target.jobs_before)
         return missing
 
-    def _run_jobs(
-        self, target: Target, host: Host, images: t.Mapping[str, str], jobs: t.Sequence[Job], folder: str
-    ) -> None:
+    def _run_jobs(self, stack: Stack, jobs: t.Sequence[Job]) -> None:
         for job in jobs:
             self._say(f"running the job {' '.join(job.command)} of {job.service}")
-            stack = self._planning.stack(target, host, folder, images, folder)
             stack.run_job(job, f"{self._project.name}-{job.service}-job")
 
     def _bring_up(self, target: Target, host: Host, stack: Stack, plan: Plan) -> None:
         """Switch files and settings and make the containers follow, until all is ready."""
         self._put_in_place(target, host)
-        if target.tree == self._project.folder:
-            stack.settings_written()
-        else:
-            # Files in the project's folder may count only now.
-            stack, plan = self._planned_in_place(target, stack.images)
+        stack.in_place()
         self._follow(target, stack, plan)
 
     def _put_in_place(self, target: Target, host: Host) -> None:
         folder = self._project.folder
-        if target.commit and (target.tree != folder or checkout.head(folder) != target.commit):
+        if target.commit and target.tree != folder:
             self._say(f"switching the files to commit {short_commit(target.commit)}")
             checkout.switch(folder, target.commit)
         self._install_env(target, host)
-
-    def _planned_in_place(self, target: Target, images: t.Mapping[str, str]) -> tuple[Stack, Plan]:
-        """The stack of a target whose files and settings are in place, with its images on the host, and what it does."""
-        stack = self._planning.stack(target, self._planning.look(), self._project.folder, images)
-        stack.pull(stack.missing_images(), self._project.pull_seconds)
-        return stack, stack.plan()
 
     def _follow(self, target: Target, stack: Stack, plan: Plan) -> None:
         """Do what is planned, and wait until all is ready."""
@@ -336,10 +291,11 @@ class Rollout:
 
     def _restore(self, record: Record) -> None:
         self._engine.wait_until_back(ENGINE_BACK_SECONDS)
-        target = recorded_target(record, self._records.settings_of(record.number), self._project.folder)
-        self._put_in_place(target, self._planning.look())
-        stack, plan = self._planned_in_place(target, record.pinned)
-        self._follow(target, stack, plan)
+        target = recorded_target(record, self._records.settings_of(record.number))
+        self._put_in_place(target, self._planning.look(target))
+        stack = self._planning.stack(target, self._planning.look(target), record.pinned)
+        stack.pull(stack.missing_images(), self._project.pull_seconds)
+        self._follow(target, stack, stack.plan())
         self._remember_definitions(record, stack)
 
     def _rows(self) -> list[Json]:
@@ -385,7 +341,7 @@ class Rollout:
 
     def _install_env(self, target: Target, host: Host) -> None:
         """Have the target's settings in the project's env file; those that were made here are for the running user alone."""
-        path = self._project.env_file
+        path = host.env_file
         if target.render is None and (
             target.settings is host.installed or not (target.settings.content or host.installed)
         ):

@@ -20,7 +20,9 @@ from ansible_collections.popcon.deploy.plugins.module_utils._common.errors impor
 from ansible_collections.popcon.deploy.plugins.module_utils._common.secret_file import write_secret_file
 from ansible_collections.popcon.deploy.plugins.module_utils._common.types import Json
 from ansible_collections.popcon.deploy.plugins.module_utils._docker import compose as _compose
+from ansible_collections.popcon.deploy.plugins.module_utils._docker import overlay as _overlay
 from ansible_collections.popcon.deploy.plugins.module_utils._docker import readiness
+from ansible_collections.popcon.deploy.plugins.module_utils._docker.compose import replicas
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.container import (
     hash_of,
     image_of,
@@ -46,16 +48,16 @@ class Wanted(t.NamedTuple):
     """What a release is made of.
 
     `tree` holds the wanted files of `project_dir`: the same folder, or another one before they are put in place.
-    `changed_keys` are the settings that were added, removed or changed. Where they are `pending`, `env_file` still has the old
-    ones.
+    `changed_keys` are the settings that were added, removed or changed. `for_jobs` are services that only jobs use, so they are
+    not started.
     """
 
     project: str
     project_dir: str
     tree: str
     env_file: str
-    changed_keys: t.Sequence[str]
-    pending: bool
+    changed_keys: t.Sequence[str] = ()
+    for_jobs: t.Collection[str] = ()
 
 
 class Stack:
@@ -88,16 +90,51 @@ class Stack:
         self._redact = redact
         self._log_lines = log_lines
         self._model = self._in_words(compose.model)
+        self._jobs = self._services_for_jobs()
         self._initial = _compose.initial_environment(self._model)
         self.references = self._references()
-        self.images = dict(images) if images is not None else self._pinned_images(digests or {})
+        self.images = (
+            self._pinned_images(digests or {})
+            if images is None
+            else {name: images[name] for name in self.references if name in images}
+        )
         self._override = _compose.override_for(self._model, self.images, wanted.project_dir, wanted.tree)
+        self._override["services"].update(
+            {name: {"image": self.images[name]} for name in self._jobs if name in self.images}
+        )
         if self._initial:
             self._keep_initial_environment()
 
-    def settings_written(self) -> None:
-        """From now on, take the settings from the project's env file."""
-        self._compose.env_file = self._wanted.env_file
+    def in_place(self) -> None:
+        """From now on, the wanted files and settings are where they belong."""
+        self._compose.in_place()
+
+    def idle(self) -> list[str]:
+        """The services that are to have no container: only jobs use them, or they have no replicas."""
+        return [name for name, service in self._services().items() if name in self._jobs or not replicas(service)]
+
+    def _services(self) -> Json:
+        """Those that are to run, and those that only jobs use."""
+        return {**self._model["services"], **self._jobs}
+
+    def _services_for_jobs(self) -> Json:
+        """The services that only jobs use, which compose leaves out as nobody asks for their profiles."""
+        services = self._model["services"]
+        others = sorted(set(self._wanted.for_jobs) - services.keys())
+        if not others:
+            return {}
+        try:
+            more = self._in_words(lambda: self._compose.model(others))["services"]
+        except _compose.NoSuchService as exc:
+            raise DeployError(f"A job names {exc}, which the compose files don't have.") from None
+        for name in others:
+            needed = sorted(_compose.dependencies({"services": more}, name) - services.keys())
+            if needed:
+                raise DeployError(
+                    f"The job's service {name} depends on {', '.join(needed)}, which no profile that is asked for starts:"
+                    " ask for its profile with compose_deploy_profiles."
+                )
+        return {name: more[name] for name in others}
 
     def containers(self) -> list[Json]:
         """The project's containers as they are now."""
@@ -120,20 +157,26 @@ class Stack:
                 change = f"image {shortened(old)} -> {shortened(self.images[name])}"
                 causes[name] = [Cause(Why.IMAGE, change)]
         for name in here:
-            # Of a service that takes the whole env file, compose sees a difference only once that is written.
-            if name in using and (name in diverged or self._wanted.pending):
+            if name in diverged and name in using:
                 causes.setdefault(name, []).append(Cause(Why.SETTINGS, f"settings {' '.join(using[name])}"))
             elif name in diverged:
                 causes.setdefault(name, []).append(Cause(Why.DEFINITION, "its definition"))
-        for name in services:
-            for dependency, condition in (services[name].get("depends_on") or {}).items():
-                if name in here and name not in causes and dependency in causes and condition.get("restart"):
-                    causes[name] = [Cause(Why.RESTART, f"restarts with {dependency}")]
+        create = [name for name in services if name in short]
+        for name in _compose.in_dependency_order(self._model, here - causes.keys()):
+            shared = _compose.shares(services[name]) & {*causes, *create}
+            restarted = {
+                dependency
+                for dependency, condition in (services[name].get("depends_on") or {}).items()
+                if dependency in causes and condition.get("restart")
+            }
+            for dependency in sorted(shared | restarted)[:1]:
+                with_it = "lives in the container of" if dependency in shared else "restarts with"
+                causes[name] = [Cause(Why.RESTART, f"{with_it} {dependency}")]
         for name in self._initial.keys() & causes.keys():
             # Made anew for another reason, it may as well have what is set now.
             self._override["services"][name].pop("environment", None)
         return Plan(
-            create=[name for name in services if name not in here or name in short],
+            create=create,
             recreate={name: causes[name] for name in _compose.in_dependency_order(self._model, causes)},
             start=[name for name in services if name in stopped and name not in causes],
             remove=[name_of(c) for c in containers if service_of(c) not in services or c in surplus],
@@ -144,7 +187,7 @@ class Stack:
         short, surplus = set(), []
         for name, service in self._model["services"].items():
             own = sorted((c for c in containers if service_of(c) == name), key=number_of)
-            wanted = _compose.replicas(service)
+            wanted = replicas(service)
             if len(own) < wanted:
                 short.add(name)
             surplus += own[wanted:]
@@ -176,11 +219,12 @@ class Stack:
     def run_job(self, job: Job, name: str) -> None:
         """Run a job to its end, in a container of this name; what its service depends on is started if it doesn't run."""
         running = {service_of(container) for container in self.containers() if container["State"].get("Running")}
-        needed = sorted(_compose.dependencies(self._model, job.service) - running)
+        needed = sorted(_compose.dependencies({"services": self._services()}, job.service) - running)
+        override = self._staged()
         if needed:
-            self._in_words(lambda: self._compose.start_missing(self._override, needed, job.seconds))
+            self._in_words(lambda: self._compose.start_missing(override, needed, job.seconds))
         try:
-            self._compose.run_job(self._override, name, job.service, job.command, job.seconds)
+            self._compose.run_job(override, name, job.service, job.command, job.seconds)
         except _compose.ComposeError as exc:
             lines = self._redact(exc.output).strip().splitlines()[-self._log_lines :]
             raise DeployError(
@@ -188,9 +232,17 @@ class Stack:
                 + ("\n".join(lines) or "(none)")
             ) from None
 
+    def _staged(self) -> Json:
+        """The override, by which containers also mount what is wanted where that is not in place yet."""
+        staged = _overlay.staged_mounts({**self._model, "services": self._services()}, self._compose.overlays)
+        services = {**self._override["services"]}
+        for name, entry in staged.pop("services", {}).items():
+            services[name] = {**services.get(name, {}), **entry}
+        return {**self._override, **staged, "services": services}
+
     def refuse_unknown(self, services: t.Iterable[str], where: str) -> None:
         """Refuse services that the compose files don't have; `where` says which option names them."""
-        unknown = sorted(set(services) - set(self._model["services"]))
+        unknown = sorted(set(services) - self._services().keys())
         if unknown:
             raise DeployError(f"{where} names {', '.join(unknown)}, which the compose files don't have.")
 
@@ -219,16 +271,24 @@ class Stack:
                 self._compose.up(self._override, wait_seconds, name, force=force)
             if plan.create or plan.start or plan.remove:
                 self._compose.up(self._override, wait_seconds)
+            self._remove(plan.remove)
         except _compose.ComposeError as exc:
             if not exc.engine_was_lost():
                 raise self._failed_container() or self._said(exc) from None
             self._engine.wait_until_back(ENGINE_BACK_SECONDS)
-            self._up_again(wait_seconds)
+            self._up_again(plan, wait_seconds)
 
-    def _up_again(self, wait_seconds: int) -> None:
+    def _remove(self, names: t.Sequence[str]) -> None:
+        """Remove those of the containers that compose left, as it does where their service is still in the files."""
+        left = {name_of(container) for container in self.containers()} & set(names) if names else set()
+        if left:
+            self._compose.remove(sorted(left))
+
+    def _up_again(self, plan: Plan, wait_seconds: int) -> None:
         # Everything by compose's own word: part of the plan is done, and what was in the making may be in any state.
         try:
             self._compose.up(self._override, wait_seconds)
+            self._remove(plan.remove)
         except _compose.ComposeError as exc:
             raise self._failed_container() or self._said(exc) from None
 
@@ -304,7 +364,7 @@ class Stack:
 
     def _references(self) -> dict[str, str]:
         """Image references as the files have them, by service name."""
-        services = self._model["services"]
+        services = self._services()
         for name, service in services.items():
             if not service.get("image"):
                 raise DeployError(f"Service {name} has no image: build it in CI, push it, and name it with image:.")

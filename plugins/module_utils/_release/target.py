@@ -8,9 +8,11 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import typing as t
 
 from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError
+from ansible_collections.popcon.deploy.plugins.module_utils._docker.overlay import Overlay
 from ansible_collections.popcon.deploy.plugins.module_utils._release.http_check import HttpCheck
 from ansible_collections.popcon.deploy.plugins.module_utils._release.record import Image, Record
 from ansible_collections.popcon.deploy.plugins.module_utils._settings.render import Rendered
@@ -29,12 +31,13 @@ class Job(t.NamedTuple):
 class Project:
     """The compose project on its host, how long things may take, and who deploys it.
 
+    `folder` is where its files are, a clone unless somebody else puts them there. `env_file` is None for the usual one.
     `by`, `started_from` and `run` are for the record. Times are in seconds.
     """
 
     name: str
     folder: str
-    env_file: str
+    env_file: str | None
     state_dir: str
     wait_seconds: int
     service_wait_seconds: t.Mapping[str, int]
@@ -45,6 +48,10 @@ class Project:
     run: str
     by: str
     started_from: str
+
+    def env_file_of(self, files: t.Sequence[str]) -> str:
+        """The env file of a release with these compose files."""
+        return self.env_file or usual_env_file(self.folder, files)
 
     def limit(self, service: str) -> int:
         """How many seconds a service may take to become ready."""
@@ -59,16 +66,19 @@ class Project:
 class Target:
     """What is to run.
 
-    `tree` holds the wanted files where they are not in the project's folder yet; empty for those of `commit`, in the clone there.
-    `settings` are the wanted ones, unless `render` makes them, given the folder of the wanted files. `images` by digest are given
+    `tree` is the folder that holds the wanted files, None for those that the clone has of `commit`. Where they or the settings
+    are not in place yet, compose sees them through `overlays`. `settings` are the wanted ones, unless `render` makes them, given the folder of the wanted files. `images` by digest are given
     for a rollback; otherwise the registry is asked for all but those in `digests`, or with `keep_images` those of the last
-    successful release are taken. `options_digest`, `repository` and `ref` are for the record.
+    successful release are taken. `idle` are services of a record that were only for its jobs. `options_digest`, `repository` and `ref` are for the record.
     """
 
     action: str
-    tree: str
     files: t.Sequence[str]
     commit: str | None
+    tree: str | None = None
+    profiles: t.Sequence[str] = ()
+    overlays: t.Sequence[Overlay] = ()
+    idle: t.Sequence[str] = ()
     settings: Settings = NO_SETTINGS
     render: t.Callable[[str], Rendered] | None = None
     repository: str | None = None
@@ -92,6 +102,11 @@ class Target:
         return self.action == "deploy"
 
 
+def usual_env_file(folder: str, files: t.Sequence[str]) -> str:
+    """The env file of a project in a folder: `.env` beside its first compose file, as for compose itself."""
+    return os.path.join(folder, os.path.dirname(files[0]), ".env")
+
+
 def record_of(project: Project, target: Target, images: t.Mapping[str, Image]) -> Record:
     """The record of a target, before it is begun."""
     return Record(
@@ -101,6 +116,7 @@ def record_of(project: Project, target: Target, images: t.Mapping[str, Image]) -
         ref=target.ref,
         restores=target.restores,
         files=list(target.files),
+        profiles=list(target.profiles),
         images=dict(images),
         parameters=list(target.settings.sources),
         http_checks=list(target.http_checks),
@@ -111,12 +127,13 @@ def record_of(project: Project, target: Target, images: t.Mapping[str, Image]) -
     )
 
 
-def recorded_target(record: Record, settings: Settings, tree: str) -> Target:
-    """The target that a record describes; `tree` holds its files."""
+def recorded_target(record: Record, settings: Settings) -> Target:
+    """The target that a record describes."""
     return Target(
         action="rollback",
-        tree=tree,
         files=record.files,
+        profiles=record.profiles,
+        idle=record.idle,
         commit=record.commit,
         settings=settings,
         repository=record.repository,

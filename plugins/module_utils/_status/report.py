@@ -31,7 +31,7 @@ def report(project: str, folder: str, env_file: str | None, state_dir: str, hist
     """
     folder = folder.rstrip("/")
     engine, records = Engine(), Records(state_dir, project)
-    host = _host.look(records, engine, folder, env_file or f"{folder}/.env")
+    host = _host.look(records, engine, folder, env_file)
     problems = Problems(host.problems)
 
     def why_not(record: Record) -> str | None:

@@ -25,9 +25,12 @@ def rows(host: Host, now: float) -> list[Json]:
         service, without a subject.
     """
     images: t.Mapping[str, Image] = host.release.images if host.release else {}
+    idle = host.release.idle if host.release else ()
     made = [_row(container, host, now) for container in host.containers]
     there = {row["service"] for row in made}
-    made += [_absent(service, image) for service, image in images.items() if service not in there]
+    made += [
+        _absent(service, image) for service, image in images.items() if service not in there and service not in idle
+    ]
     order = {service: index for index, service in enumerate(images)}
     return sorted(made, key=lambda row: (order.get(row["service"], len(order)), row["container"] or ""))
 

@@ -24,7 +24,7 @@ def check(look: Look) -> None:
     found, options = look.found, look.options
     records, engine = Records(options["state_dir"], options["project"]), Engine()
     folder = options["project_dir"].rstrip("/")
-    found.project = host.look(records, engine if found.engine else None, folder, f"{folder}/.env")
+    found.project = host.look(records, engine if found.engine else None, folder)
     release = found.project.release
     if release and look.given("options_digest") and not found.missing:
         # Here, since AWS and the repository are asked at the same time.

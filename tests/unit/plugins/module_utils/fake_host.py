@@ -10,11 +10,11 @@ import hashlib
 import json
 from pathlib import Path
 
-from ansible_collections.popcon.deploy.plugins.module_utils._docker import compose
+from ansible_collections.popcon.deploy.plugins.module_utils._docker import compose, overlay
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.engine import EngineError
 from ansible_collections.popcon.deploy.plugins.module_utils._git import checkout
 from ansible_collections.popcon.deploy.plugins.module_utils._release import host as host_module
-from ansible_collections.popcon.deploy.plugins.module_utils._release import planning
+from ansible_collections.popcon.deploy.plugins.module_utils._release import planning, staging
 
 
 class FakeHost:
@@ -73,6 +73,7 @@ class FakeHost:
             head = staticmethod(lambda _folder: host.head)
             has = staticmethod(lambda _folder, commit: commit in host.commits)
             export = staticmethod(lambda _folder, commit, tree: host.checkout(commit, Path(tree)))
+            tracked = staticmethod(lambda _folder, commit: {"compose.json": commit})
             keep = staticmethod(lambda _folder, commits: setattr(host, "kept", set(commits)))
 
             @staticmethod
@@ -81,7 +82,7 @@ class FakeHost:
                 host.checkout(commit)
                 host.edits = []
 
-        for module in (rollout, planning, host_module):
+        for module in (rollout, planning, staging, host_module):
             monkeypatch.setattr(module, "checkout", FakeCheckout)
         monkeypatch.setattr(rollout, "Engine", lambda: FakeEngine(host))
         monkeypatch.setattr(planning, "Compose", lambda *args: FakeCompose(host, *args))
@@ -164,12 +165,19 @@ class FakeEngine:
 class FakeCompose:
     """Compose's part; the project's definition of a service is its entry and the settings."""
 
-    def __init__(self, host, _project, folder, files, env_file) -> None:
-        self._host, self.folder = host, folder
-        self._services = json.loads(Path(files[0]).read_text())["services"]
-        self.env_file = env_file
+    def __init__(self, host, _project, files, env_file, _profiles, overlays) -> None:
+        self._host, self._env_file, self.overlays = host, env_file, overlays
+        self._services = json.loads(Path(overlay.source(overlays, files[0])).read_text())["services"]
 
-    def model(self):
+    def in_place(self):
+        self.overlays = ()
+
+    def _settings(self):
+        return Path(overlay.source(self.overlays, self._env_file)).read_text()
+
+    def model(self, services=()):
+        for name in services:
+            raise compose.NoSuchService(name)
         return {"services": self._services}
 
     def raw_model(self):
@@ -211,11 +219,9 @@ class FakeCompose:
         self._host.step(f"start {' '.join(services)}")
 
     def run_job(self, override, name, service, command, _seconds):
-        self._host.job_settings = Path(self.folder, ".env").read_text()
+        self._host.job_settings = self._settings()
         self._host.jobs.append((name, command, override["services"][service]["image"]))
         self._host.step(f"job {command[0]}")
 
     def _definition(self, name):
-        return json.dumps(
-            [self._services[name], Path(self.env_file).read_text() if "env" in self._services[name] else ""]
-        )
+        return json.dumps([self._services[name], self._settings() if "env" in self._services[name] else ""])

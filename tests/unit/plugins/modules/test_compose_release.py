@@ -18,16 +18,15 @@ PROJECT: t.Any = types.SimpleNamespace(folder="/srv/app", env_file="/srv/app/.en
 @pytest.mark.parametrize(
     ("options", "check", "tree"),
     [
-        ({}, False, "/srv/app"),
-        ({"tree": "/srv/app/", "commit": "c" * 40}, False, "/srv/app"),
-        ({"tree": "/preview", "commit": "c" * 40}, True, "/preview"),
-        # Only the clone has them.
-        ({"commit": "c" * 40}, False, ""),
+        # Under the lock, the release sees for itself what the clone has.
+        ({"tree": "/srv/app", "commit": "c" * 40}, False, None),
+        ({}, True, "/srv/app"),
+        ({"tree": "/preview/", "commit": "c" * 40}, True, "/preview"),
         ({"commit": "c" * 40}, True, "/srv/app"),
     ],
 )
 def test_the_folder_of_the_wanted_files(
-    monkeypatch: pytest.MonkeyPatch, options: dict[str, str], check: bool, tree: str
+    monkeypatch: pytest.MonkeyPatch, options: dict[str, str], check: bool, tree: str | None
 ) -> None:
     monkeypatch.setattr(compose_release.checkout, "head", lambda folder: None)
     defaults = {name: option.get("default") for name, option in compose_release.ARGUMENT_SPEC.items()}

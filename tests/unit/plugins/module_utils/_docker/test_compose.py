@@ -42,7 +42,18 @@ RAW_MODEL = {
         "escaped": {"environment": {"A": "$${DB_PASSWORD}"}},
         "whole": {"env_file": [{"path": "/srv/app/.env", "required": True}]},
         "other": {"env_file": ["/srv/app/other.env"]},
-    }
+        "mounted": {"volumes": [{"type": "bind", "source": "/srv/app/.env"}, "${X}:/x"]},
+        "secret": {"secrets": ["from_variable"]},
+        "config": {"configs": [{"source": "from_content"}]},
+        "no_secret": {"secrets": [{"source": "from_file"}]},
+        "env_as_secret": {"secrets": [{"source": "whole"}]},
+    },
+    "secrets": {
+        "from_variable": {"environment": "DB_PASSWORD"},
+        "from_file": {"file": "/srv/app/DB_PASSWORD"},
+        "whole": {"file": "/srv/app/.env"},
+    },
+    "configs": {"from_content": {"content": "password=${DB_PASSWORD}"}},
 }
 
 
@@ -52,6 +63,10 @@ def test_services_using_a_key():
         "default": ["DB_PASSWORD"],
         "bare": ["DB_PASSWORD"],
         "whole": ["DB_PASSWORD"],
+        "mounted": ["DB_PASSWORD"],
+        "secret": ["DB_PASSWORD"],
+        "config": ["DB_PASSWORD"],
+        "env_as_secret": ["DB_PASSWORD"],
     }
 
 
@@ -128,7 +143,7 @@ def test_what_hangs_is_ended_and_said_so(tmp_path, monkeypatch):
     (tmp_path / "docker").write_text("#!/bin/sh\nexec sleep 60\n")
     (tmp_path / "docker").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    compose = _compose.Compose("proj", str(tmp_path), [], "/dev/null")
+    compose = _compose.Compose("proj", [f"{tmp_path}/compose.yml"], "/dev/null")
     with pytest.raises(_compose.ComposeError) as error:
         compose.pull({}, ["web"], 1)
     assert error.value.output == "it did not end within 1 s: see what it waits for, or give it longer"

@@ -193,7 +193,7 @@ def test_staged_files_are_switched_after_the_pull_and_the_jobs(story):
     assert story.host.jobs == [("app-web-job", ["migrate"], pinned("web", "3"))]
     # The job saw the wanted settings beside the wanted files, of which nothing is left.
     assert story.host.job_settings == story.env()
-    assert not (story.host.state / "app" / "files").exists()
+    assert not (story.host.state / "app" / "staged").exists()
     # What a restart of the host would have needed may hold values.
     assert not (story.host.state / "app" / "override.json").exists()
 
@@ -216,7 +216,7 @@ def test_a_failure_before_anything_is_touched_touches_nothing(story, case):
         story.deploy(story.host.commit("b", SERVICES), jobs_before=jobs, render=rendering("KEY=s3cret\n")[0])
     assert "hunter2" not in str(caught.value)
     assert story.host.running == before and story.host.head == "a" * 40 and story.env() == "KEY=hunter2\n"
-    assert not (story.host.state / "app" / "settings").exists()
+    assert not (story.host.state / "app" / "staged").exists()
     assert story.results() == [(1, "deploy", "succeeded"), (2, "deploy", "failed")]
     story.host.fail.clear()
     assert story.deploy(story.host.commit("b", SERVICES))["release"] == 3
@@ -343,9 +343,10 @@ def test_recovery_of_a_killed_run(story):
 def test_recovery_of_a_run_that_had_not_begun_or_was_done(story):
     story.deploy(project={"run": "done"})
     assert "failure" not in story.rollout(run="done").recover("x") and story.results() == [(1, "deploy", "succeeded")]
-    (story.host.state / "app" / "settings").write_text("KEY=s3cret\n")
+    (story.host.state / "app" / "staged").mkdir()
+    (story.host.state / "app" / "staged" / "settings").write_text("KEY=s3cret\n")
     assert "nothing was changed" in story.rollout(run="early").recover("x")["failure"]
-    assert not (story.host.state / "app" / "settings").exists()
+    assert not (story.host.state / "app" / "staged").exists()
 
 
 def test_recovery_after_another_run_took_over(story):
@@ -391,7 +392,7 @@ def test_rollback_keeps_settings_that_must_not_go_back(story):
     assert story.env().endswith('DB_PASSWORD="rotated \\$x"\nKEY="one"\n')
     assert story.records.settings_of(3).content == story.env().encode()
 
-    assert not (story.host.state / "app" / "settings").exists()
+    assert not (story.host.state / "app" / "staged").exists()
 
 
 def test_settings_are_rendered_by_the_wanted_files_and_written_when_these_are_switched(story):
@@ -399,20 +400,20 @@ def test_settings_are_rendered_by_the_wanted_files_and_written_when_these_are_sw
     render, folders = rendering("KEY=s3cret\n", unknown=["EXTRA"])
     commit = story.host.commit("b", SERVICES)
     result = story.deploy(commit, render=render)
-    assert folders == [f"{story.host.state}/app/files"] and story.env() == "KEY=s3cret\n"
+    assert folders == [f"{story.host.state}/app/staged/files"] and story.env() == "KEY=s3cret\n"
     assert "commit aaaaaaaaaaaa -> bbbbbbbbbbbb" in result["differences"] and result["warnings"] == [
         "Not in the contract: EXTRA."
     ]
     assert f"{story.host.folder}/.env: KEY (modified)\n" in result["diff"]["prepared"]
     assert story.records.get(2).versions == {"/app/KEY": 2} and story.records.settings_of(2).content == b"KEY=s3cret\n"
-    assert not (story.host.state / "app" / "settings").exists()
+    assert not (story.host.state / "app" / "staged").exists()
 
 
 def test_check_mode_renders_and_writes_nothing(story):
     story.deploy()
     seen = story.rollout().dry_run(story.target(render=rendering("KEY=s3cret\n")[0]))
     assert seen["plan"] == ["recreate web: its definition"] and seen["changed"]
-    assert story.env() == "KEY=hunter2\n" and not (story.host.state / "app" / "settings").exists()
+    assert story.env() == "KEY=hunter2\n" and not (story.host.state / "app" / "staged").exists()
 
 
 def test_an_env_file_that_was_edited_is_put_right_without_a_release(story):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError
-from ansible_collections.popcon.deploy.plugins.module_utils._docker.compose import ComposeError
+from ansible_collections.popcon.deploy.plugins.module_utils._docker.compose import ComposeError, NoSuchService
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.engine import EngineError
 from ansible_collections.popcon.deploy.plugins.module_utils._release import stack
 from ansible_collections.popcon.deploy.plugins.module_utils._release.plan import Why
@@ -58,15 +58,26 @@ RAW_SERVICES = {"web": {"environment": {"A": "${KEY}"}}, "db": {}}
 
 
 class FakeCompose:
-    """A compose file of two services; what compose would say of them, and what was asked of it."""
+    """A compose file of two services; what compose would say of them, and what was asked of it.
 
-    def __init__(self, recreates=(), hashes=None, services=None, raw_services=None):
+    `others` are services of profiles that nobody asks for.
+    """
+
+    overlays = ()
+
+    def __init__(self, recreates=(), hashes=None, services=None, raw_services=None, others=None):
+        self._others = others or {}
         self._recreates, self._hashes, self._services = recreates, hashes or {}, services or SERVICES
         self._raw_services = raw_services or RAW_SERVICES
         self.asked, self.pulled, self.ups = None, [], []
 
-    def model(self):
-        return {"services": self._services}
+    def model(self, services=()):
+        if not services:
+            return {"services": self._services}
+        for name in services:
+            if name not in self._others:
+                raise NoSuchService(name)
+        return {"services": {**self._services, **self._others}}
 
     def raw_model(self):
         return {"services": self._raw_services}
@@ -75,6 +86,9 @@ class FakeCompose:
         self.asked = {name: service["image"] for name, service in override["services"].items()}
         self.environments = {name: service.get("environment") for name, service in override["services"].items()}
         return set(self._recreates)
+
+    def remove(self, containers):
+        self.removed = containers
 
     def hashes(self, _override):
         return self._hashes
@@ -106,8 +120,7 @@ DIGESTS = {"reg.x/web:1": DIGEST, "reg.x/db:1": DIGEST}
 
 
 def release(containers=(), digests=None, compose=None, auths=(lambda _r: None,), stored=(), **wanted):
-    defaults = {"changed_keys": (), "pending": False}
-    asked_for = stack.Wanted("app", "/srv/app", "/srv/app", "/srv/app/.env", **{**defaults, **wanted})
+    asked_for = stack.Wanted("app", "/srv/app", "/srv/app", "/srv/app/.env", **wanted)
     engine = FakeEngine(list(containers), digests or DIGESTS, stored)
     return stack.Stack(
         asked_for, compose or FakeCompose(), engine, auths, lambda text: text.replace("hunter2", "***"), 20
@@ -138,17 +151,13 @@ def test_plan_of_a_new_image_names_both_and_asks_compose_with_the_old_one():
 
 def test_a_digest_that_is_known_is_not_asked_for():
     engine = FakeEngine(BOTH, {"reg.x/db:1": DIGEST})
-    wanted = stack.Wanted("app", "/srv/app", "/srv/app", "/srv/app/.env", (), False)
+    wanted = stack.Wanted("app", "/srv/app", "/srv/app", "/srv/app/.env")
     known = {"reg.x/web:1": f"reg.x/web@{OTHER}", "reg.x/other:1": "unused"}
     made = stack.Stack(wanted, FakeCompose(), engine, [lambda _r: None], str, 20, digests=known)
     assert made.images == {"web": f"reg.x/web@{OTHER}", "db": f"reg.x/db@{DIGEST}"} and len(engine.auths) == 1
 
 
-def test_plan_of_settings_still_to_be_written_goes_by_their_use():
-    assert release(BOTH, changed_keys=["KEY"], pending=True).plan().lines() == ["recreate web: settings KEY"]
-
-
-def test_plan_of_settings_that_are_written_goes_by_composes_word():
+def test_plan_of_settings_goes_by_composes_word():
     assert release(BOTH, changed_keys=["KEY"]).plan().is_empty()
     compose = FakeCompose(["app-web-1"])
     assert release(BOTH, compose=compose, changed_keys=["KEY"]).plan().lines() == ["recreate web: settings KEY"]
@@ -202,12 +211,11 @@ def database(recreates=()):
 
 def test_what_a_service_reads_at_its_first_start_only_stays_as_it_was_started():
     compose, containers = database()
-    made = release(containers, compose=compose, changed_keys=["SECRET"], pending=True)
+    made = release(containers, compose=compose, changed_keys=["SECRET"])
     assert made.plan().is_empty()
     assert compose.environments == {"web": None, "db": {"PASSWORD": "old$$1=x"}}
-    assert release(containers, compose=compose, changed_keys=["MODE"], pending=True).plan().lines() == [
-        "recreate db: settings MODE"
-    ]
+    compose, containers = database(["app-db-1"])
+    assert release(containers, compose=compose, changed_keys=["MODE"]).plan().lines() == ["recreate db: settings MODE"]
 
 
 def test_a_service_that_is_made_anew_anyway_gets_what_is_set_now():
@@ -219,8 +227,43 @@ def test_a_service_that_is_made_anew_anyway_gets_what_is_set_now():
     assert "environment" not in compose.upped["services"]["db"]
 
 
+@pytest.mark.parametrize(
+    ("web", "cause"),
+    [
+        ({"network_mode": "service:db"}, "lives in the container of db"),
+        ({"ipc": "service:db"}, "lives in the container of db"),
+        ({"pid": "service:db"}, "lives in the container of db"),
+        ({"volumes_from": ["db:ro"]}, "lives in the container of db"),
+        ({"network_mode": "container:db", "volumes_from": ["container:db"]}, None),
+    ],
+)
+def test_plan_of_a_service_that_shares_anothers_container(web, cause):
+    services = {**SERVICES, "web": {**SERVICES["web"], **web}, "last": {"image": "reg.x/db:1", "pid": "service:web"}}
+    services["last"]["depends_on"] = {"web": {}}
+    containers = [*BOTH, container("last")]
+    containers[2]["Config"]["Image"] = f"reg.x/db@{OTHER}"
+    plan = release(containers, NEW_DB, FakeCompose(services=services)).plan()
+    expected = [("web", cause), ("last", "lives in the container of web")] if cause else []
+    assert [(name, causes[0].text) for name, causes in plan.recreate.items()][1:] == expected
+    # One whose container is gone takes a new one, too.
+    plan = release([containers[0], containers[2]], NEW_DB, FakeCompose(services=services)).plan()
+    assert plan.create == ["db"] and list(plan.recreate) == (["web", "last"] if cause else [])
+
+
+def test_plan_of_a_service_without_replicas():
+    services = {**SERVICES, "db": {"image": "reg.x/db:1", "deploy": {"replicas": 0}}}
+    made = release([container("web")], compose=FakeCompose(services=services))
+    assert made.plan().is_empty() and made.idle() == ["db"]
+
+
 def test_plan_removes_what_is_no_longer_named():
-    assert release([*BOTH, container("old")]).plan().lines() == ["remove container app-old-1"]
+    compose = FakeCompose()
+    made = release([*BOTH, container("old")], compose=compose)
+    plan = made.plan()
+    assert plan.lines() == ["remove container app-old-1"]
+    # Compose leaves those of profiles that nobody asks for.
+    made.apply(plan, 5)
+    assert compose.ups == [(None, False)] and compose.removed == ["app-old-1"]
 
 
 def test_what_is_new_is_made_in_one_go():
@@ -319,6 +362,7 @@ def test_what_is_only_stopped_is_started_unless_it_did_its_work(policy, code, li
         ({"deploy": {"replicas": 2}}, []),
         ({"scale": 3}, ["create web"]),
         ({"scale": 0}, ["remove container app-web-1", "remove container app-web-2"]),
+        ({"deploy": {"replicas": 0}}, ["remove container app-web-1", "remove container app-web-2"]),
     ],
 )
 def test_a_service_gets_as_many_containers_as_it_should_have(fields, lines):
@@ -386,6 +430,30 @@ def test_a_job_runs_with_what_its_service_depends_on(running, started):
     compose = Jobs()
     release(running, compose=compose).run_job(Job("web", ["migrate", "all"], 9), "app-web-job")
     assert compose.ran == [*started, ("app-web-job", "web", ["migrate", "all"], 9)]
+
+
+MIGRATE = {"migrate": {"image": "reg.x/web:1", "profiles": ["tools"], "depends_on": {"db": {}}}}
+
+
+def test_a_service_that_only_jobs_use_is_pulled_and_never_started():
+    made = release(BOTH, compose=FakeCompose(others=MIGRATE), for_jobs=["migrate", "web"])
+    assert made.plan().is_empty() and made.idle() == ["migrate"]
+    assert made.missing_images() == ["web", "db", "migrate"] and made.images["migrate"] == f"reg.x/web@{DIGEST}"
+
+
+@pytest.mark.parametrize(
+    ("others", "words"),
+    [
+        ({}, "A job names migrate, which the compose files don't have"),
+        (
+            {"migrate": {**MIGRATE["migrate"], "depends_on": {"seed": {}}}, "seed": {}},
+            "service migrate depends on seed, which no profile that is asked for starts",
+        ),
+    ],
+)
+def test_a_job_that_cannot_run_is_refused(others, words):
+    with pytest.raises(DeployError, match=words):
+        release(BOTH, compose=FakeCompose(others=others), for_jobs=["migrate"])
 
 
 def test_a_job_that_fails_is_named_with_its_scrubbed_last_lines():
