@@ -46,9 +46,15 @@ class App(t.NamedTuple):
         contract = FOLDER / self.name / self.folder / ".env.example"
         return contract.read_text() if contract.exists() else ""
 
-    def repository(self, clone: Path) -> tuple[str, str]:
-        """Make a git repository whose two commits are the app and its change, at the first one; gives both."""
+    def repository(self, clone: Path, image: str = IMAGE) -> tuple[str, str]:
+        """Make a git repository whose two commits are the app and its change, at the first one; gives both.
+
+        :param image: where redis:8 is really to be had, with the tag 8.
+        """
         shutil.copytree(FOLDER / self.name, clone, symlinks=True)
+        for path in (path for path in clone.rglob("*") if path.is_file() and image != IMAGE):
+            text = path.read_text().replace(IMAGE, image).replace(":-redis}", f":-{image[: -len(':8')]}}}")
+            path.write_text(text)
         git(clone, "init", "--quiet", "--initial-branch=main")
         (clone / ".gitignore").write_text(".env\n")
         first = commit(clone)

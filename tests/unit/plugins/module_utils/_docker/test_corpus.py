@@ -20,7 +20,7 @@ from ansible_collections.popcon.deploy.tests.corpus import composes
 from ansible_collections.popcon.deploy.tests.corpus.apps import APPS, FOLDER, App, git
 
 PROJECT = "corpus"
-Model = t.Optional[t.Dict[str, t.Any]]
+Model = t.Optional[dict[str, t.Any]]
 
 
 @pytest.fixture(scope="module", params=composes.VERSIONS)
