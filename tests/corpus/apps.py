@@ -72,16 +72,16 @@ class App(t.NamedTuple):
         return first, second
 
 
-def git(clone: Path, *arguments: str) -> str:
+def git(clone: Path, *arguments: str, check: bool = True) -> str:
     """Run git in a clone."""
-    done = subprocess.run([*_GIT, *arguments], cwd=clone, capture_output=True, text=True, check=True)
+    done = subprocess.run([*_GIT, *arguments], cwd=clone, capture_output=True, text=True, check=check)
     return done.stdout.strip()
 
 
 def commit(clone: Path) -> str:
     """Commit all that is in the clone."""
     git(clone, "add", "--all")
-    git(clone, "commit", "--quiet", "--message=Change")
+    git(clone, "commit", "--quiet", "--allow-empty", "--message=Change")
     return git(clone, "rev-parse", "HEAD")
 
 
