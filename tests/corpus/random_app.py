@@ -127,12 +127,14 @@ class RandomApp:
     """Some services with inputs that `edit` changes; the same seed gives the same edits.
 
     :param image: what all services run.
+    :param without: kinds of inputs that don't come.
     """
 
-    def __init__(self, clone: Path, image: str, seed: int) -> None:
+    def __init__(self, clone: Path, image: str, seed: int, without: t.Collection[str] = ()) -> None:
         self.clone = clone
         self._image = image
         self._random = random.Random(seed)
+        self._kinds = [kind for kind in KINDS if kind not in without]
         self._next_version = 0
         #: The versions of a service's inputs, by kind.
         self._inputs: dict[str, dict[str, int]] = {name: {} for name in SERVICES}
@@ -177,7 +179,7 @@ class RandomApp:
 
     def _edit(self) -> str:
         name = self._random.choice(SERVICES)
-        kind = self._random.choice([*KINDS, "replicas"])
+        kind = self._random.choice([*self._kinds, "replicas"])
         if kind == "replicas":
             self._replicas[name] = self._random.choice([0, 1, 2])
             return f"{name} has {self._replicas[name]} replicas"
