@@ -64,13 +64,13 @@ options:
     required: true
   project_dir:
     description:
-      - Folder of the compose files, from which relative paths in them start.
+      - Folder of the project's files, such as a clone of its repository.
     type: path
     required: true
   env_file:
     description:
       - The file that C(${NAME}) in the compose files is filled from.
-      - By default C(.env) in O(project_dir).
+      - By default C(.env) beside the first compose file.
     type: path
   state_dir:
     description:

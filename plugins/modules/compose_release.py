@@ -18,6 +18,8 @@ description:
     after that, the last successful release is put back, files, settings and images together, and the task fails.
   - A service is ready when it has been healthy for two seconds, or without a healthcheck running for five, and was not
     restarted; a one-shot when it exited with 0. After that the O(http_checks) must succeed.
+  - Compose runs in the folder of the first compose file. What is to run is decided from all files of the wanted commit, as they will
+    lie there.
   - A release that needs nothing changes nothing. Besides what Compose compares, a changed file that is mounted from
     O(project_dir) into a service recreates that service.
   - The work is done on the host by processes of its own, under a lock. It goes on to its end when the connection or the controller
@@ -25,7 +27,8 @@ description:
   - A service with the label C(popcon.deploy.initial-environment) names in it, separated by commas, variables of its environment that
     it reads at its first start only, such as V(MYSQL_PASSWORD,MYSQL_ROOT_PASSWORD). Other values of these alone don't recreate it.
 notes:
-  - Runs on the host, as a user who may use the Docker Engine.
+  - Runs on the host, as root. Another user who may use the Docker Engine can only release files and settings that are in place
+    already.
   - To put a release back, the files must be a clone that P(popcon.deploy.gitops_checkout#module) made.
 requirements:
   - Docker Engine
@@ -56,17 +59,22 @@ attributes:
 options:
   tree:
     description:
-      - Folder that holds the wanted content of O(project_dir), where that isn't there yet, as in check mode.
-        RV(popcon.deploy.gitops_checkout#module:tree) is such a folder.
-      - By default, outside check mode, what the clone in O(project_dir) has of O(commit), if that is given. Otherwise
-        O(project_dir).
+      - In check mode, the folder that holds the wanted content of O(project_dir), where that isn't there yet.
+        RV(popcon.deploy.gitops_checkout#module:tree) is such a folder. By default O(project_dir).
+      - Outside check mode it is what the clone in O(project_dir) has of O(commit).
     type: path
   files:
     description:
-      - Compose files in O(tree), later ones over earlier ones.
+      - Compose files in O(project_dir), later ones over earlier ones. Relative paths in them start from the folder of the first.
     type: list
     elements: str
     default: [docker-compose.yml]
+  profiles:
+    description:
+      - Profiles whose services are started too, besides those without a profile. Containers of services of other profiles are removed.
+    type: list
+    elements: str
+    default: []
   commit:
     description:
       - The commit of the files, in full. If O(project_dir) is not at it, it is brought there when the time has come.
@@ -133,7 +141,8 @@ options:
     default: []
     suboptions: &job
       service:
-        description: The service whose image, settings, networks and volumes the container gets.
+        description:
+          - The service whose image, settings, networks and volumes the container gets. It may have a profile that is not in O(profiles).
         type: str
         required: true
       command:

@@ -20,7 +20,7 @@ description:
   - The next deploy brings the host to what the repository, Parameter Store and the registry say then. To stay with the old release,
     change those.
 notes:
-  - Runs on the host, as a user who may use the Docker Engine.
+  - Runs on the host, as root.
 requirements:
   - Docker Engine
   - docker compose >= 2.20

@@ -14,6 +14,7 @@ Compose runs in the folder of the first compose file and with that as `PWD`, so 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -36,6 +37,7 @@ _NOTHING_REMOTE = {"COMPOSE_EXPERIMENTAL_GIT_REMOTE": "false", "COMPOSE_EXPERIME
 # Some files take compose for ever, or all memory: an include of a server that is silent, nested aliases.
 _READ_SECONDS = 60
 _READ_BYTES = 1024**3
+_READ_CURE = "see what the files include, and that no aliases in them multiply"
 # It asks the engine too.
 _DRY_RUN_SECONDS = 180
 _REMOVE_SECONDS = 120
@@ -143,12 +145,10 @@ class Compose:
         variables = [f"{name}={value}" for name, value in environment.items()]
         return ["env", *variables, *self._command(), "--file", override_file, *_UP, "--remove-orphans"]
 
-    def remove(self, containers: t.Sequence[str]) -> None:
-        """Stop and remove containers: with profiles, `up` leaves those of services that are not asked for."""
-        for arguments in (["stop"], ["rm", "--force"]):
-            status, _out, err = _process.run(["docker", *arguments, *containers], timeout=_REMOVE_SECONDS)
-            if status != 0:
-                raise ComposeError(arguments[0], err.decode(errors="replace"))
+    def remove(self, containers: t.Sequence[str], wait_seconds: int) -> None:
+        """Stop and remove containers, as `up` leaves those of services whose profiles are not asked for."""
+        for arguments in (["stop", *containers], ["rm", "--force", *containers]):
+            _docker(arguments, wait_seconds)
 
     def start_missing(self, override: Json, services: t.Sequence[str], wait_seconds: int) -> None:
         """Create and start those of the services that don't run, wait for them, and leave the others as they are."""
@@ -168,7 +168,8 @@ class Compose:
             )
         finally:
             # What was cut short may still run.
-            _process.run(["docker", "rm", "--force", job], timeout=_REMOVE_SECONDS)
+            with contextlib.suppress(ComposeError):
+                _docker(["rm", "--force", job], _REMOVE_SECONDS)
 
     def recreated(self, override: Json) -> set[str]:
         """The names of the containers that `up` of all services would recreate now."""
@@ -190,7 +191,7 @@ class Compose:
     def _read(self, arguments: t.Sequence[str], override: Json | None = None) -> subprocess.CompletedProcess[str]:
         """Have compose read the files and do nothing else, which needs little time and memory."""
         try:
-            return self._run(arguments, override, timeout=_READ_SECONDS, memory=_READ_BYTES)
+            return self._run(arguments, override, timeout=_READ_SECONDS, memory=_READ_BYTES, cure=_READ_CURE)
         except ComposeError as error:
             if "_REMOTE" in error.output:
                 named = ", ".join(self._named_remotes()) or "a file from a git server or a registry"
@@ -202,7 +203,7 @@ class Compose:
             if unknown:
                 raise NoSuchService(unknown.group(1)) from None
             if _NO_MEMORY.search(error.output):
-                needs = f"it needs more than {_READ_BYTES // 1024**2} MiB of memory: see that no aliases in the files multiply"
+                needs = f"it needs more than {_READ_BYTES // 1024**2} MiB of memory: {_READ_CURE}"
                 raise ComposeError(error.command, needs) from None
             raise
 
@@ -220,6 +221,7 @@ class Compose:
         *,
         timeout: float,
         memory: int | None = None,
+        cure: str = "see what it waits for, or give it longer",
     ) -> subprocess.CompletedProcess[str]:
         command = [*self._command(), *(["--file", "-"] if override else []), *arguments]
         env = {name: os.environ[name] for name in _PASSED_VARIABLES if name in os.environ}
@@ -241,13 +243,20 @@ class Compose:
                 "The docker command is not installed on this host: run the role popcon.deploy.docker first."
             ) from None
         except subprocess.TimeoutExpired:
-            raise ComposeError(
-                arguments[0], f"it did not end within {timeout:.0f} s: see what it waits for, or give it longer"
-            ) from None
+            raise ComposeError(arguments[0], f"it did not end within {timeout:.0f} s: {cure}") from None
         out, err = (text.decode(errors="replace") for text in wrote)
         if status != 0:
             raise ComposeError(arguments[0], f"{out}\n{err}" if arguments[0] == "run" else err)
         return subprocess.CompletedProcess(command, status, out, err)
+
+
+def _docker(arguments: t.Sequence[str], seconds: int) -> None:
+    try:
+        status, _out, err = _process.run(["docker", *arguments], timeout=seconds)
+    except subprocess.TimeoutExpired:
+        raise ComposeError(arguments[0], f"it did not end within {seconds} s") from None
+    if status != 0:
+        raise ComposeError(arguments[0], err.decode(errors="replace"))
 
 
 def parse_recreated(output: str) -> set[str]:

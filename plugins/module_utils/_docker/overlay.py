@@ -33,28 +33,20 @@ _SPECIAL = re.compile(r"[:,\\\"\n]")
 class Overlay(t.NamedTuple):
     """Files laid over those of `folder`.
 
-    `over` has single files and whiteouts for those that are hidden. `tree`, where there is one, has all files of a commit.
-    `changed` are the absolute paths of the files that are not as they are in `folder` now.
+    `over` has single files, `tree` all files of a commit, and `hidden` whiteouts for those that are not to be seen. `changed`
+    are the absolute paths of the files that are not as they are in `folder` now.
     """
 
     folder: str
     over: str
     tree: str | None = None
+    hidden: str | None = None
     changed: t.Collection[str] = ()
 
     def layers(self) -> list[str]:
         """The folders that make up what is seen, topmost first."""
-        below = [self.folder] if os.path.isdir(self.folder) else []
-        return [self.over, *([self.tree] if self.tree else []), *below]
-
-    def hide(self, path: str) -> None:
-        """Have a file of `folder`, named relative to it, not be seen.
-
-        Source of the whiteout: the kernel's Documentation/filesystems/overlayfs.rst.
-        """
-        whiteout = os.path.join(self.over, path)
-        os.makedirs(os.path.dirname(whiteout), mode=0o700, exist_ok=True)
-        os.mknod(whiteout, stat.S_IFCHR, os.makedev(0, 0))
+        below = self.folder if os.path.isdir(self.folder) else None
+        return [layer for layer in (self.over, self.hidden, self.tree, below) if layer]
 
     def source(self, path: str) -> str:
         """Where the file or folder that is seen at an absolute path really is."""
@@ -65,6 +57,16 @@ class Overlay(t.NamedTuple):
             if self.tree and os.path.lexists(os.path.join(self.tree, inner)):
                 return os.path.normpath(os.path.join(self.tree, inner))
         return path
+
+
+def hide(hidden: str, path: str) -> None:
+    """Make the whiteout of a file that is not to be seen, in a folder that is not itself of an overlay.
+
+    Source: the kernel's Documentation/filesystems/overlayfs.rst.
+    """
+    whiteout = os.path.join(hidden, path)
+    os.makedirs(os.path.dirname(whiteout), mode=0o700, exist_ok=True)
+    os.mknod(whiteout, stat.S_IFCHR, os.makedev(0, 0))
 
 
 def source(overlays: t.Iterable[Overlay], path: str) -> str:

@@ -148,7 +148,9 @@ class Record:
         return found
 
     def _options(self) -> tuple[t.Any, ...]:
-        return list(self.files), list(self.profiles), list(self.http_checks), self.options_digest, self.repository
+        # Which services are idle follows from the files, but earlier versions did not record it.
+        services = list(self.profiles), sorted(self.idle)
+        return list(self.files), services, list(self.http_checks), self.options_digest, self.repository
 
 
 def _version_change(name: str, old: t.Mapping[str, int], new: t.Mapping[str, int]) -> str:

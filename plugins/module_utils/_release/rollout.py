@@ -14,20 +14,17 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-import shutil
-import tempfile
 import time
 import typing as t
 
 from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError, attempt
-from ansible_collections.popcon.deploy.plugins.module_utils._common.private_file import make_private_folder
 from ansible_collections.popcon.deploy.plugins.module_utils._common.secret_file import open_secret_file
 from ansible_collections.popcon.deploy.plugins.module_utils._common.text import first_line, short_commit
 from ansible_collections.popcon.deploy.plugins.module_utils._common.types import Json
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.container import row_of
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.engine import Engine
 from ansible_collections.popcon.deploy.plugins.module_utils._git import checkout
-from ansible_collections.popcon.deploy.plugins.module_utils._release import http_check
+from ansible_collections.popcon.deploy.plugins.module_utils._release import http_check, staging
 from ansible_collections.popcon.deploy.plugins.module_utils._release.boot_unit import BootUnit
 from ansible_collections.popcon.deploy.plugins.module_utils._release.difference import Difference, Reason
 from ansible_collections.popcon.deploy.plugins.module_utils._release.host import Host
@@ -48,8 +45,6 @@ Say = t.Callable[[str], None]
 UNTOUCHED = "What ran before keeps running: nothing was changed."
 
 _OVERRIDE = "override.json"
-#: A run's folder for what is not in place yet; holds values.
-_STAGED = "staged"
 #: What is put right without a new release, as the last one already asks for it.
 _DRIFT = {Reason.FILES, Reason.ENV_FILE, Reason.CONTAINER, Reason.DEFINITION, Reason.UNREADABLE, Reason.LOCKED}
 
@@ -76,12 +71,14 @@ class Rollout:
         self._records = Records(project.state_dir, project.name)
         self._planning = Planning(project, self._engine, self._records)
         self._boot_unit = BootUnit(project.name)
+        #: What is not in place yet; holds values.
+        self._staged = f"{self._records.folder}/staged"
         #: From the first change to files, settings or containers on.
         self._touched = False
 
     def dry_run(self, target: Target) -> Json:
         """What `run` would do now; changes nothing."""
-        with self._until_touched(), tempfile.TemporaryDirectory() as scratch:
+        with self._until_touched(), staging.folder() as scratch:
             return self._dry_run(target, scratch)
 
     def run(self, target: Target) -> Json:
@@ -96,7 +93,7 @@ class Rollout:
 
     def dry_run_rollback(self, number: int | None, keep_settings: t.Collection[str]) -> Json:
         """What `roll_back` would do now; changes nothing."""
-        with self._until_touched(), tempfile.TemporaryDirectory() as scratch:
+        with self._until_touched(), staging.folder() as scratch:
             target = self._planning.recorded(self._planning.chosen(number), keep_settings)
             return {**self._dry_run(target, scratch), "restored": target.restores}
 
@@ -117,7 +114,7 @@ class Rollout:
         It may have been killed anywhere, also before it began or when all was done.
         """
         with self._locked():
-            self._forget_staged()
+            staging.discard(self._staged)
             failure = f"The process that did the release ended too early ({how})."
             mine = [record for record in self._records.all() if record.run == self._project.run]
             if not mine:
@@ -156,14 +153,9 @@ class Rollout:
         """Do what there is to do, and remove what was only for that. Only for the holder of the lock."""
         # The lock is this run's own.
         host = dataclasses.replace(self._planning.look(target), holder=None)
-        self._forget_staged()
-        scratch = f"{self._records.folder}/{_STAGED}"
-        make_private_folder(scratch)
-        try:
+        with staging.folder(self._staged) as scratch:
             target, more = self._planning.staged(target, host, scratch)
             return self._run(target, host, [*warnings, *more])
-        finally:
-            self._forget_staged()
 
     def _run(self, target: Target, host: Host, warnings: list[str]) -> Json:
         self._say("looking at what there is to do")
@@ -212,9 +204,6 @@ class Rollout:
         """Remove a file of the run's that holds values."""
         with contextlib.suppress(FileNotFoundError):
             os.unlink(f"{self._records.folder}/{name}")
-
-    def _forget_staged(self) -> None:
-        shutil.rmtree(f"{self._records.folder}/{_STAGED}", ignore_errors=True)
 
     def _prepare(self, target: Target, stack: Stack) -> list[str]:
         """What can be done before anything that runs is touched; returns the services whose images were pulled."""

@@ -162,16 +162,15 @@ class Stack:
             elif name in diverged:
                 causes.setdefault(name, []).append(Cause(Why.DEFINITION, "its definition"))
         create = [name for name in services if name in short]
-        for name in _compose.in_dependency_order(self._model, here - causes.keys()):
-            shared = _compose.shares(services[name]) & {*causes, *create}
-            restarted = {
-                dependency
-                for dependency, condition in (services[name].get("depends_on") or {}).items()
-                if dependency in causes and condition.get("restart")
-            }
-            for dependency in sorted(shared | restarted)[:1]:
-                with_it = "lives in the container of" if dependency in shared else "restarts with"
-                causes[name] = [Cause(Why.RESTART, f"{with_it} {dependency}")]
+        for name in _compose.in_dependency_order(self._model, here):
+            # A new container of what it shares is a new definition to compose.
+            if any(cause.why is not Why.DEFINITION for cause in causes.get(name, ())):
+                continue
+            for dependency in sorted(_compose.shares(services[name]) & {*causes, *create})[:1]:
+                causes[name] = [Cause(Why.RESTART, f"lives in the container of {dependency}")]
+            for dependency, condition in (services[name].get("depends_on") or {}).items():
+                if name not in causes and dependency in causes and condition.get("restart"):
+                    causes[name] = [Cause(Why.RESTART, f"restarts with {dependency}")]
         for name in self._initial.keys() & causes.keys():
             # Made anew for another reason, it may as well have what is set now.
             self._override["services"][name].pop("environment", None)
@@ -271,24 +270,24 @@ class Stack:
                 self._compose.up(self._override, wait_seconds, name, force=force)
             if plan.create or plan.start or plan.remove:
                 self._compose.up(self._override, wait_seconds)
-            self._remove(plan.remove)
+            self._remove(plan.remove, wait_seconds)
         except _compose.ComposeError as exc:
             if not exc.engine_was_lost():
                 raise self._failed_container() or self._said(exc) from None
             self._engine.wait_until_back(ENGINE_BACK_SECONDS)
             self._up_again(plan, wait_seconds)
 
-    def _remove(self, names: t.Sequence[str]) -> None:
+    def _remove(self, names: t.Sequence[str], wait_seconds: int) -> None:
         """Remove those of the containers that compose left, as it does where their service is still in the files."""
         left = {name_of(container) for container in self.containers()} & set(names) if names else set()
         if left:
-            self._compose.remove(sorted(left))
+            self._compose.remove(sorted(left), wait_seconds)
 
     def _up_again(self, plan: Plan, wait_seconds: int) -> None:
         # Everything by compose's own word: part of the plan is done, and what was in the making may be in any state.
         try:
             self._compose.up(self._override, wait_seconds)
-            self._remove(plan.remove)
+            self._remove(plan.remove, wait_seconds)
         except _compose.ComposeError as exc:
             raise self._failed_container() or self._said(exc) from None
 
@@ -401,7 +400,11 @@ class Stack:
     def _services_using(self, keys: t.Sequence[str]) -> dict[str, list[str]]:
         if not keys:
             return {}
-        raw = _compose.without_environment(self._compose.raw_model(), self._initial)
+        try:
+            raw = _compose.without_environment(self._compose.raw_model(), self._initial)
+        except _compose.ComposeError:
+            # Files that take a variable for part of their names can't be read without it. Only the plan's words depend on it.
+            return {}
         return _compose.services_using(raw, keys, self._wanted.env_file)
 
     def _in_words(self, step: t.Callable[[], t.Any]) -> t.Any:

@@ -7,13 +7,42 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
+import tempfile
 import typing as t
 
 from ansible_collections.popcon.deploy.plugins.module_utils._common.errors import DeployError
+from ansible_collections.popcon.deploy.plugins.module_utils._common.private_file import make_private_folder
 from ansible_collections.popcon.deploy.plugins.module_utils._common.secret_file import write_secret_file
-from ansible_collections.popcon.deploy.plugins.module_utils._docker.overlay import Overlay
+from ansible_collections.popcon.deploy.plugins.module_utils._docker.overlay import Overlay, hide
 from ansible_collections.popcon.deploy.plugins.module_utils._git import checkout
+
+# Where whiteouts can be made on a host that is itself a container, too.
+_TMPFS = "/dev/shm"
+_HIDDEN = "hidden"
+
+
+@contextlib.contextmanager
+def folder(path: str | None = None) -> t.Iterator[str]:
+    """An empty folder of that name, or of a new one, for as long as something is staged; for its owner only."""
+    if path:
+        discard(path)
+        make_private_folder(path)
+    else:
+        path = tempfile.mkdtemp()
+    try:
+        yield path
+    finally:
+        discard(path)
+
+
+def discard(path: str) -> None:
+    """Remove such a folder, also one that a killed run left."""
+    with contextlib.suppress(OSError):
+        shutil.rmtree(os.readlink(f"{path}/{_HIDDEN}"))
+    shutil.rmtree(path, ignore_errors=True)
 
 
 def exported(clone: str, commit: str, scratch: str) -> str:
@@ -56,11 +85,19 @@ def overlays(
     if commit:
         new = checkout.tracked(clone, commit)
         changed |= {os.path.join(clone, path) for path in {*old, *new} if old.get(path) != new.get(path)}
-    overlay = Overlay(clone, over, tree, changed)
-    for path in old:
-        if not os.path.lexists(os.path.join(tree, path)) and _only_folders_above(tree, path):
-            overlay.hide(path)
-    return [*made, overlay]
+    gone = [path for path in old if not os.path.lexists(f"{tree}/{path}") and _only_folders_above(tree, path)]
+    return [*made, Overlay(clone, over, tree, _hidden(scratch, gone), changed)]
+
+
+def _hidden(scratch: str, paths: t.Sequence[str]) -> str | None:
+    """A folder by which files are hidden, by their names in the clone."""
+    if not paths:
+        return None
+    hidden = tempfile.mkdtemp(prefix="popcon.", dir=_TMPFS)
+    os.symlink(hidden, f"{scratch}/{_HIDDEN}")
+    for path in paths:
+        hide(hidden, path)
+    return hidden
 
 
 def _folder(scratch: str, name: str) -> str:

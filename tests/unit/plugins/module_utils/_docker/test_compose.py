@@ -139,6 +139,15 @@ def test_dependencies_through_others():
     assert _compose.dependencies(CHAIN, "db") == set()
 
 
+def test_the_command_for_a_restart_of_the_host_has_composes_surroundings(tmp_path):
+    made = _compose.Compose("proj", [f"{tmp_path}/prod/a.yml", f"{tmp_path}/b.yml"], f"{tmp_path}/.env", ["p"])
+    (tmp_path / ".env").write_text("")
+    command = made.up_command("/override")
+    assert command[:2] == ["env", f"PWD={tmp_path}/prod"] and "COMPOSE_EXPERIMENTAL_GIT_REMOTE=false" in command
+    options = f"--env-file {tmp_path}/.env --project-name proj --profile=p --file {tmp_path}/prod/a.yml --file {tmp_path}/b.yml"
+    assert f"{options} --file /override up --detach" in " ".join(command)
+
+
 def test_what_hangs_is_ended_and_said_so(tmp_path, monkeypatch):
     (tmp_path / "docker").write_text("#!/bin/sh\nexec sleep 60\n")
     (tmp_path / "docker").chmod(0o755)

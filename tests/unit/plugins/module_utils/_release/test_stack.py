@@ -87,7 +87,7 @@ class FakeCompose:
         self.environments = {name: service.get("environment") for name, service in override["services"].items()}
         return set(self._recreates)
 
-    def remove(self, containers):
+    def remove(self, containers, _wait_seconds):
         self.removed = containers
 
     def hashes(self, _override):

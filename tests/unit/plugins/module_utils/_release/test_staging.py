@@ -83,7 +83,8 @@ def committed(folder, files):
 
 @pytest.fixture
 def scratch(tmp_path_factory):
-    return str(tmp_path_factory.mktemp("scratch"))
+    with staging.folder(str(tmp_path_factory.mktemp("scratch") / "staged")) as folder:
+        yield folder
 
 
 @pytest.fixture
@@ -192,6 +193,16 @@ def test_a_job_mounts_what_is_changed_from_where_it_is_now(docker, clone, scratc
     assert sources == [f"{tree}/prod/a.conf", f"{tree}/turned"]
     assert made["secrets"] == {"s": {"file": f"{tree}/prod/s"}}
     assert Path(tree, "prod", ".env").read_bytes() == SETTINGS
+
+
+def test_nothing_is_left_of_what_was_staged(docker, clone, tmp_path):
+    folder, old, new = clone
+    with staging.folder() as scratch:
+        overlays = staging.overlays(
+            folder, staging.exported(folder, new, scratch), old, new, f"{folder}/prod/.env", SETTINGS, scratch
+        )
+        assert os.path.isdir(overlays[0].hidden)
+    assert not os.path.exists(scratch) and not os.path.exists(overlays[0].hidden)
 
 
 @pytest.mark.parametrize("name", ["a:b", "a,b", "a\\b"])
