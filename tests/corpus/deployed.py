@@ -137,7 +137,8 @@ class Deployed:
             yield f"{state['Status']} {state['ExitCode']}"
         if container["Image"] != docker("image", "inspect", "--format={{.Id}}", service["image"]):
             yield "another image"
-        environment = dict(line.partition("=")[::2] for line in config["Env"])
+        # A variable that nothing fills is a bare name there, and the container has none.
+        environment = dict(line.partition("=")[::2] for line in config["Env"] if "=" in line)
         for key, value in (service.get("environment") or {}).items():
             if environment.get(key) != value:
                 yield f"{key} is {environment.get(key)!r}, not {value!r}"
