@@ -9,7 +9,11 @@ from __future__ import annotations
 import typing as t
 
 import pytest
+from ansible_collections.popcon.deploy.tests.corpus import composes
+from ansible_collections.popcon.deploy.tests.integration.builder import docker, serve_builder
 from ansible_collections.popcon.deploy.tests.integration.emulators import CREDENTIALS, serve
+
+from lab.config import LAB
 
 
 @pytest.fixture
@@ -33,3 +37,15 @@ def moto(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[str]:
     """One of them alone."""
     with serve("moto", tmp_path_factory.mktemp("moto")) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def redis(tmp_path_factory: pytest.TempPathFactory) -> t.Iterator[str]:
+    """The reference of an image redis:8 in a registry on this machine, whose login and newest Compose `docker` uses meanwhile."""
+    with serve_builder(tmp_path_factory.mktemp("redis")) as builder, pytest.MonkeyPatch.context() as patch:
+        reference = f"{builder.registry}/{builder.mark}/redis:8"
+        builder.build(reference, LAB / "app/images/redis")
+        (builder.config / "cli-plugins/docker-compose").symlink_to(composes.binary("newest"))
+        patch.setenv("DOCKER_CONFIG", str(builder.config))
+        docker("push", "--quiet", reference)
+        yield reference
