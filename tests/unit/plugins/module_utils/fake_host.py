@@ -150,6 +150,12 @@ class FakeEngine:
             "RestartCount": 0,
             "HostConfig": {"RestartPolicy": {"Name": "always"}},
             "NetworkSettings": {"Ports": {}},
+            "Mounts": [
+                {"Type": mount["type"], "Source": mount["source"], "Destination": mount["target"], "RW": True}
+                for mount in (
+                    json.loads(one["definition"])[0].get("volumes", []) if one["definition"][0] == "[" else ()
+                )
+            ],
         }
 
     def wait_until_back(self, _seconds):

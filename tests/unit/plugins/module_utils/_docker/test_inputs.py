@@ -244,7 +244,10 @@ def test_the_label_and_the_override():
     assert first != second and len(first) == 64
     services = {"services": {"web": {}, "db": {}, "job": {}}}
     assert _inputs.override_for(services, {"web": "w@1", "db": "d@1"}, {"web": first, "db": ""}) == {
-        "services": {"web": {"image": "w@1", "labels": {_inputs.LABEL: first}}, "db": {"image": "d@1"}}
+        "services": {
+            "web": {"image": "w@1", "pull_policy": "missing", "labels": {_inputs.LABEL: first}},
+            "db": {"image": "d@1", "pull_policy": "missing"},
+        }
     }
 
 
