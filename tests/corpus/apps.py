@@ -1,6 +1,7 @@
 """The corpus: small compose apps of the shapes that teams deploy, each with a change that its next commit makes.
 
-An app is a folder in `apps/`: what a team has in its gitops repository. All images are redis:8.
+An app is a folder in `apps/`: what a team has in its gitops repository, without symbolic links to folders, which a collection must
+not have: they are in `LINKS`. All images are redis:8.
 """
 
 # Copyright (c) 2026, popcon.deploy contributors
@@ -18,6 +19,8 @@ from pathlib import Path
 FOLDER = Path(__file__).parent / "apps"
 IMAGE = "redis:8"
 _COMPOSE = "docker-compose.yml"
+#: By app and name in it.
+LINKS = {"links-in-git": {"current": "versions/one"}}
 _GIT = ["git", "-c", "user.name=Test", "-c", "user.email=test@example.com", "-c", "commit.gpgsign=false"]
 
 
@@ -52,6 +55,8 @@ class App(t.NamedTuple):
         :param image: where redis:8 is really to be had, with the tag 8.
         """
         shutil.copytree(FOLDER / self.name, clone, symlinks=True)
+        for name, target in LINKS.get(self.name, {}).items():
+            (clone / name).symlink_to(target)
         for path in (path for path in clone.rglob("*") if path.is_file() and image != IMAGE):
             text = path.read_text().replace(IMAGE, image).replace(":-redis}", f":-{image[: -len(':8')]}}}")
             path.write_text(text)
@@ -127,7 +132,8 @@ APPS = [
     App("profiles", _COMPOSE, "[monitoring]\n", "[monitoring]\n    init: true\n", {"exporter"}, profiles=("monitoring",)),
     App("pwd", "a.conf", "a 1", "a 2", {"app"}),
     App("replicas", _COMPOSE, "replicas: 2", "replicas: 3", {"worker"}),
-    App("reset-and-override", "prod.yml", "39111", "39112", {"app"}, files=(_COMPOSE, "prod.yml")),
+    # Not called .yml, as linters know nothing of its tags.
+    App("reset-and-override", "compose.prod", "39111", "39112", {"app"}, files=(_COMPOSE, "compose.prod")),
     App("resources", _COMPOSE, "mem_limit: 128m", "mem_limit: 160m", {"app"}),
     App("secrets", "keys/public.pem", "one", "another", {"app", "audit"}),
     App("sidecars", _COMPOSE, "volumes: [shared:/var/shared]", "volumes: [shared:/var/common]",

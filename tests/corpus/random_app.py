@@ -153,7 +153,10 @@ class RandomApp:
         return dict(self._replicas)
 
     def commit(self) -> str:
-        """Put the settings there and commit all the rest, which is not checked out unless it is the first commit."""
+        """Put the settings there and have the clone know a commit of all the rest, which is checked out if it is the first."""
+        source = self.clone.with_name(f"{self.clone.name}-source")
+        if not source.exists():
+            git(self.clone, "clone", "--quiet", ".", str(source))
         written = Written()
         for name in SERVICES:
             service: Json = {"image": self._image, "user": "0:0", "deploy": {"replicas": self._replicas[name]}}
@@ -161,20 +164,21 @@ class RandomApp:
             for kind, version in self._inputs[name].items():
                 KINDS[kind](written, service, name, version)
             written.compose["services"][name] = service
-        for path in self.clone.iterdir():
-            if path.is_dir() and path.name not in (".git", "data"):
+        for path in source.iterdir():
+            if path.is_dir() and path.name != ".git":
                 shutil.rmtree(path)
             elif path.is_file():
                 path.unlink()
         files = {"docker-compose.yml": json.dumps(written.compose, indent=1), ".gitignore": ".env\ndata/\n"}
         for name, content in {**files, **written.files}.items():
-            (self.clone / name).parent.mkdir(parents=True, exist_ok=True)
-            (self.clone / name).write_text(content)
+            (source / name).parent.mkdir(parents=True, exist_ok=True)
+            (source / name).write_text(content)
         settings = "".join(f"{key}={value}\n" for key, value in written.settings.items())
         (self.clone / ".env").write_text(settings)
-        before = git(self.clone, "rev-parse", "--quiet", "--verify", "HEAD", check=False)
-        made = commit(self.clone)
-        git(self.clone, "checkout", "--quiet", "--detach", before or made)
+        made = commit(source)
+        git(self.clone, "fetch", "--quiet", str(source), "HEAD")
+        if not git(self.clone, "rev-parse", "--quiet", "--verify", "HEAD", check=False):
+            git(self.clone, "checkout", "--quiet", "--detach", made)
         return made
 
     def _edit(self) -> str:

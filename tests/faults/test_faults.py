@@ -325,5 +325,7 @@ def test_the_host_is_restarted(controller, step, power_loss):
     assert runs_soon(controller)[0] in (old[0], new[0])
     assert run.status != 0
     run = assert_mended(controller, new)
-    assert "was cut short, as when a host goes down" in run.output
-    assert ("deploy", "interrupted") in last_deeds(controller)
+    # In an orderly restart the engine may stop first: then the pull fails, and the run ends by itself.
+    if power_loss or ("deploy", "failed") not in last_deeds(controller):
+        assert "was cut short, as when a host goes down" in run.output
+        assert ("deploy", "interrupted") in last_deeds(controller)

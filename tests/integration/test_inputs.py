@@ -64,7 +64,7 @@ class App:
 
     @property
     def compose(self) -> Compose:
-        return Compose(self.name, str(self.folder), [str(self.folder / "docker-compose.yml")], str(self.env))
+        return Compose(self.name, [str(self.folder / "docker-compose.yml")], str(self.env))
 
     def look(self) -> tuple[dict[str, Expected], dict[str, t.Any]]:
         """What is expected of the services, and the file laid over the project's."""

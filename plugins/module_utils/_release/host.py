@@ -48,8 +48,8 @@ class Host:
 
     `release` is the record of the last successful release, `newest` the newest one whatever its result, `holder` who holds the
     deploy lock. `recorded` are the settings of `release`, `installed` those in the project's env file, which `private` says to
-    be for the running user alone. `key` is that of the digests in `release`, None if there is none. `edits` are files that are not as `release` left them. `problems` say what could not be
-    read, a sentence each.
+    be for the running user alone. `key` is that of the digests in `release`, None if there is none. `edits` are files that are
+    not as `release` left them. `problems` say what could not be read, a sentence each.
     """
 
     env_file: str

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.popcon.deploy.plugins.module_utils._docker.compose import Compose, ComposeError
+from ansible_collections.popcon.deploy.plugins.module_utils._git.checkout import Checkout
 from ansible_collections.popcon.deploy.plugins.module_utils._release import staging
 from ansible_collections.popcon.deploy.tests.corpus import composes
 from ansible_collections.popcon.deploy.tests.corpus.apps import APPS, FOLDER, App, git
@@ -78,7 +79,8 @@ def test_the_model_is_that_of_compose(version: str, app: App, tmp_path: Path) ->
     settings = app.settings() + "ADDED=1\n"
     scratch.mkdir(0o700)
     tree = staging.exported(str(clone), second, str(scratch))
-    overlays = staging.overlays(str(clone), tree, first, second, str(env_file), settings.encode(), str(scratch))
+    seen = Checkout(first)
+    overlays = staging.overlays(str(clone), seen, tree, second, str(env_file), settings.encode(), str(scratch))
     staged = ours(app, clone, overlays) if may_mount() else None
 
     git(clone, "checkout", "--quiet", "--detach", second)

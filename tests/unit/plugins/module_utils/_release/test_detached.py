@@ -447,6 +447,9 @@ def test_undelivered_says_the_oldest_first(host: Host) -> None:
     for run, started in (("a", "2026-01-02"), ("b", "2026-01-01"), ("c", "2026-01-03")):
         host.module("return {}", run, 0).wait()
         until(lambda run=run: bool(host.state(run)["ended"]))
+        with (host.folder / f"{run}.lock").open("r+") as lock:
+            # Until then, the supervisor may write once more.
+            fcntl.flock(lock, fcntl.LOCK_EX)
         state = {**host.state(run), "started": started, "delivered": False}
         (host.folder / f"{run}.json").write_text(json.dumps(state))
     assert [one["run"] for one in detached.undelivered(str(host.folder), "x")] == ["b", "a", "c"]
