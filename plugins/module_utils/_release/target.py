@@ -66,11 +66,12 @@ class Project:
 class Target:
     """What is to run.
 
-    `tree` is the folder that holds the wanted files, None for those that the clone has of `commit`. Where they or the settings
-    are not in place yet, compose sees them through `overlays`. `settings` are the wanted ones, unless `render` makes them, given
-    the folder of the wanted files. `images` by digest are given for a rollback; otherwise the registry is asked for all but those in `digests`, or with `keep_images` those of the last
-    successful release are taken. `idle` are services of a record that were only for its jobs. `options_digest`, `repository` and
-    `ref` are for the record. `drop_volumes` are volumes and folders whose data need not be used any more.
+    `tree` is the folder that holds the wanted files, None for those that the clone has of `commit`. Where they or the
+    settings are not in place yet, compose sees them through `overlays`. `settings` are the wanted ones, unless `render` makes
+    them, given the folder of the wanted files. `images` by digest are given for a rollback; otherwise the registry is asked
+    for all but those in `digests`, or with `keep_images` those of the last successful release are taken. `idle` are services
+    of a record that were only for its jobs. `options_digest`, `repository` and `ref` are for the record. `drop_volumes` are
+    volumes and folders whose data need not be used any more.
     """
 
     action: str
