@@ -148,7 +148,7 @@ def repair(git: Git, git_dir: str, check: bool) -> list[str]:
 
 
 def close(git_dir: str) -> None:
-    """Keep other users of the host out of `.git`, which has every version of every file, whoever may read those."""
+    """Keep other users of the host out of `.git`, which has every version of every file, also of those that only some may read."""
     os.chmod(git_dir, 0o700)
 
 
