@@ -324,7 +324,7 @@ def test_a_volume_with_data_in_it_is_dropped_only_when_that_is_allowed(controlle
             run = app.deploy(*arguments)
             assert run.status != 0 and "pgdata" in run.words and "pg-data" in run.words
             assert app.containers() == before
-        assert app.deploy("-e", '{"compose_deploy_drop_volumes": ["pgdata"]}').status == 0
+        assert app.deploy("-e", '{"compose_deploy_drop_volumes": ["renamed_pgdata"]}').status == 0
         assert app.containers() != before
         volumes = controller.on_host("docker", "volume", "ls", "-q")
         assert "renamed_pgdata" in volumes and "renamed_pg-data" in volumes
