@@ -118,10 +118,7 @@ class Stack:
         )
         self.expected = self._in_words(lambda: _expected.expected(self._model, inputs))
         labels = {name: label(inputs.key, one.inputs) for name, one in self.expected.items()}
-        self._override = override_for(self._model, self.images, labels)
-        self._override["services"].update(
-            {name: {"image": self.images[name], "pull_policy": "missing"} for name in self._jobs if name in self.images}
-        )
+        self._override = override_for({"services": self._services()}, self.images, labels)
         if self._initial:
             self._keep_initial_environment()
 
